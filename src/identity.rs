@@ -1,0 +1,63 @@
+//! Who somebody is: an [`Identity`] to us, a [`Subject`] to Qlik. No rules here; `mapping` leads from one to the other.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The way in which a visitor said who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// A local account with a password.
+    Password,
+}
+
+impl Source {
+    /// The word that stands for `{source}` in a subject template. Never changes, for subjects are built from it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Who the visitor is to us.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Which way of signing in vouches for the rest.
+    pub source: Source,
+    /// Unique and unchanging within its source.
+    pub id: String,
+    /// Display name.
+    pub name: String,
+    /// E-mail address, where the source knows one.
+    pub email: Option<String>,
+    /// Names of the groups that the source reports, in any order.
+    pub groups: Vec<String>,
+}
+
+impl Identity {
+    /// One text per person across all sources; `:` is in no source's name, so two persons never share it.
+    pub fn key(&self) -> String {
+        format!("{}:{}", self.source, self.id)
+    }
+}
+
+/// Who the same person is to Qlik: what the token says (Qlik Cloud facts, section A.3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Subject {
+    /// The `sub` claim, by which Qlik recognises a person. A new one is a new user with a new licence.
+    pub id: String,
+    /// The `name` claim.
+    pub name: String,
+    /// The `email` claim.
+    pub email: String,
+    /// The `groups` claim: sorted, without duplicates.
+    pub groups: Vec<String>,
+}

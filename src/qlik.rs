@@ -1,0 +1,18 @@
+//! Qlik Cloud as we speak to it: the tenant, the key that it trusts, and the tokens signed with that key.
+//!
+//! Facts about Qlik's behaviour come from its published documentation and client sources; a comment "Qlik Cloud facts,
+//! section X" names the part of that collection on which a rule rests.
+
+use crate::origin::Origin;
+
+pub mod key;
+pub mod token;
+
+/// The tenant that pages embed from.
+#[derive(Clone, Debug)]
+pub struct Tenant {
+    /// Where the tenant lives, for example `https://acme.eu.qlikcloud.com`.
+    pub origin: Origin,
+    /// The web integration that lists our origin (Qlik Cloud facts, section C.1).
+    pub web_integration: String,
+}
