@@ -1,0 +1,44 @@
+# Two commands are enough to begin: `make demo` and `make test`.
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint vendor bench dist screenshots types web-test setup-tests
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{ printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: vendor ## the server and a simulated tenant, on this machine, ready to click
+	cargo run --locked -- demo
+
+test: setup-tests vendor types web-test ## every test; installs what they need, or says what to install
+	cargo test --locked --doc
+	@if cargo nextest --version >/dev/null 2>&1; then \
+		set -x; cargo nextest run --locked; \
+	else \
+		set -x; cargo test --locked --lib --bins --tests; \
+	fi
+
+lint: vendor types ## format, lints, documentation, types of the browser code, licences and crates
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+	scripts/check-crates
+
+vendor: ## the front-end code that is not ours, into static/vendor
+	@scripts/vendor
+
+bench: vendor ## what a token costs, in CPU time (see docs/performance.md)
+	cargo bench --locked
+
+dist: vendor ## the binary for production: target/dist/qlik-embed-bff
+	cargo build --locked --profile dist
+
+screenshots: ## the pictures of the README, from the last `make test`
+	@scripts/screenshots
+
+types: vendor
+	node web/node_modules/typescript/bin/tsc --checkJs --noEmit -p static/js/jsconfig.json
+
+web-test: vendor
+	cd web && node --test
+
+setup-tests:
+	@scripts/setup-tests
