@@ -1,0 +1,392 @@
+//! The short-lived token (JWT) that a browser or the proxy hands to the tenant for a session.
+//!
+//! It is good for one login (Qlik Cloud facts, section A.3), so nothing here caches: each request gets its own `jti`.
+//! Signing takes milliseconds of CPU. [`Issuer`] keeps it away from the async threads, leaves one core to everything
+//! else, lets a burst queue, and refuses what would not be served in about a second.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::rand;
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
+use jsonwebtoken::{Algorithm, Header};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use time::OffsetDateTime;
+use tokio::sync::Semaphore;
+
+use super::key::{self, KeyError, SigningKey};
+use crate::identity::Subject;
+
+/// The only audience that the tenant's login takes.
+pub const AUDIENCE: &str = "qlik.api/login/jwt-session";
+
+/// `exp - nbf` may not be longer.
+const LONGEST_WINDOW: Duration = Duration::from_secs(3600);
+
+/// Requests that may wait for a signature. With a 4096-bit key on an older processor one takes 4 ms, so the last in
+/// the queue waits about a second, a time in which a visitor still waits too.
+const WAITING: usize = 256;
+
+/// When the queue is full, it has drained after this time.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Why there is no token.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Settings that the tenant would refuse.
+    #[error("{0}")]
+    Settings(String),
+    /// Too many requests wait already.
+    #[error("too many tokens are being signed; try again in {} s", retry_after.as_secs())]
+    Saturated {
+        /// After this time there is room again.
+        retry_after: Duration,
+    },
+    /// The key failed.
+    #[error("the private key {0}")]
+    Key(#[from] KeyError),
+    /// No random numbers from the operating system.
+    #[error("the operating system gave no random numbers for the token's id")]
+    Random,
+    /// The runtime is shutting down.
+    #[error("the server is shutting down")]
+    Stopping,
+}
+
+/// What every token of a tenant has in common, checked.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    issuer: String,
+    header: String,
+    key: SigningKey,
+    lifetime: i64,
+    skew: i64,
+}
+
+impl Settings {
+    /// Issuer and key id as the tenant's identity provider has them; `lifetime` and `skew` in whole seconds: a token is
+    /// valid from `skew` before until `lifetime` after it was made.
+    pub fn new(issuer: &str, key_id: &str, key: SigningKey, lifetime: Duration, skew: Duration) -> Result<Self, Error> {
+        let window = lifetime.saturating_add(skew);
+        if lifetime < Duration::from_secs(1) {
+            return Err(Error::Settings("QLIK_JWT_LIFETIME must be at least 1s: a token needs time to arrive".into()));
+        }
+        if window > LONGEST_WINDOW {
+            return Err(Error::Settings(format!(
+                "QLIK_JWT_LIFETIME and QLIK_JWT_SKEW together are {} s, and Qlik refuses tokens that are valid for more than 3600 s: \
+                 leave them at 60s and 30s unless clocks are far apart",
+                window.as_secs_f64()
+            )));
+        }
+        let header = Header { kid: Some(key_id.to_owned()), ..Header::new(Algorithm::RS256) };
+        Ok(Self {
+            issuer: issuer.to_owned(),
+            header: key::part(&header),
+            key,
+            lifetime: lifetime.as_secs() as i64, // at most 3600
+            skew: skew.as_secs() as i64,
+        })
+    }
+
+    /// Makes one token on this thread: for commands. Servers use [`Issuer::issue`].
+    pub fn mint(&self, subject: &Subject, now: OffsetDateTime) -> Result<Token, Error> {
+        Ok(Token(self.key.sign(self.signing_input(subject, now)?)?.into()))
+    }
+
+    fn signing_input(&self, subject: &Subject, now: OffsetDateTime) -> Result<String, Error> {
+        let jti = new_jti()?;
+        Ok(format!("{}.{}", self.header, key::part(&claims(subject, self, now, &jti))))
+    }
+}
+
+/// The claims of Qlik Cloud facts, section A.3; all others are ignored there.
+#[derive(Debug, Serialize)]
+pub struct Claims<'a> {
+    jti: &'a str,
+    sub: &'a str,
+    #[serde(rename = "subType")]
+    sub_type: &'a str,
+    name: &'a str,
+    email: &'a str,
+    email_verified: bool,
+    groups: &'a [String],
+    iss: &'a str,
+    aud: &'a str,
+    iat: i64,
+    nbf: i64,
+    exp: i64,
+}
+
+/// What the token says of the subject at this moment; pure.
+pub fn claims<'a>(subject: &'a Subject, settings: &'a Settings, now: OffsetDateTime, jti: &'a str) -> Claims<'a> {
+    let now = now.unix_timestamp();
+    Claims {
+        jti,
+        sub: &subject.id,
+        sub_type: "user",
+        name: &subject.name,
+        email: &subject.email,
+        email_verified: true,
+        groups: &subject.groups,
+        iss: &settings.issuer,
+        aud: AUDIENCE,
+        iat: now,
+        nbf: now - settings.skew,
+        exp: now + settings.lifetime,
+    }
+}
+
+/// 32 random bytes in base64url: unique without anything to remember.
+pub fn new_jti() -> Result<String, Error> {
+    let mut bytes = [0; 32];
+    rand::fill(&mut bytes).map_err(|_| Error::Random)?;
+    Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// A token, ready for `Authorization: Bearer`. Whoever holds it is the visitor, once: it is shown to nobody else.
+pub struct Token(SecretString);
+
+impl Token {
+    /// The compact serialization, for the answer that carries it.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token([REDACTED])")
+    }
+}
+
+/// Issues tokens for a server: bounded, off the async threads, in the order of asking.
+#[derive(Debug, Clone)]
+pub struct Issuer(Arc<Bench>);
+
+#[derive(Debug)]
+struct Bench {
+    settings: Settings,
+    /// One for each request that is being served or waits.
+    places: Semaphore,
+    /// One for each signature that may be made at once. Fair: first come, first served.
+    signers: Arc<Semaphore>,
+}
+
+impl Issuer {
+    /// An issuer that leaves one core to everything else.
+    pub fn new(settings: Settings) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Self::with_limits(settings, cores.saturating_sub(1).max(1), WAITING)
+    }
+
+    fn with_limits(settings: Settings, signers: usize, waiting: usize) -> Self {
+        Self(Arc::new(Bench {
+            settings,
+            places: Semaphore::new(signers + waiting),
+            signers: Arc::new(Semaphore::new(signers)),
+        }))
+    }
+
+    /// A new token for the subject. Dropping the future gives its place to the next.
+    pub async fn issue(&self, subject: &Subject, now: OffsetDateTime) -> Result<Token, Error> {
+        let bench = &*self.0;
+        let _place = bench.places.try_acquire().map_err(|_| Error::Saturated { retry_after: RETRY_AFTER })?;
+        let signer = Arc::clone(&bench.signers).acquire_owned().await.expect("never closed");
+        let input = bench.settings.signing_input(subject, now)?;
+        let key = bench.settings.key.clone();
+        let signing = tokio::task::spawn_blocking(move || {
+            let _signer = signer; // held until the signature is made, also when nobody waits for it any more
+            key.sign(input)
+        });
+        let token = signing.await.map_err(|_| Error::Stopping)??;
+        Ok(Token(token.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use serde_json::{Value, json};
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::qlik::key::tests::key;
+
+    const NOW: OffsetDateTime = datetime!(2026-11-22 12:00 UTC);
+
+    fn settings() -> Settings {
+        Settings::new("https://portal.example", "key-1", key(), Duration::from_secs(60), Duration::from_secs(30))
+            .expect("valid")
+    }
+
+    fn ada() -> Subject {
+        Subject {
+            id: "password|ada".into(),
+            name: "Ada Lovelace".into(),
+            email: "ada@example.com".into(),
+            groups: vec!["Analysts".into(), "Mathematicians \u{3a3}".into()],
+        }
+    }
+
+    fn decoded(token: &Token) -> (Value, Value) {
+        let parts: Vec<&str> = token.expose().split('.').collect();
+        let [header, claims, signature] = parts[..] else { panic!("three parts") };
+        assert_eq!(signature.len(), 342, "256 bytes without padding");
+        let json =
+            |part| serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(part).expect("base64url")).expect("JSON");
+        (json(header), json(claims))
+    }
+
+    #[test]
+    fn a_token_says_this_and_nothing_else() {
+        let token = settings().mint(&ada(), NOW).expect("a token");
+        let (header, mut claims) = decoded(&token);
+        assert_eq!(header, json!({"typ": "JWT", "alg": "RS256", "kid": "key-1"}));
+
+        let jti = claims["jti"].take();
+        assert_eq!(BASE64_URL_SAFE_NO_PAD.decode(jti.as_str().expect("text")).expect("base64url").len(), 32);
+        let expected = json!({
+            "jti": null,
+            "sub": "password|ada", "subType": "user", "name": "Ada Lovelace",
+            "email": "ada@example.com", "email_verified": true,
+            "groups": ["Analysts", "Mathematicians \u{3a3}"],
+            "iss": "https://portal.example", "aud": "qlik.api/login/jwt-session",
+            "iat": 1_795_348_800, "nbf": 1_795_348_770, "exp": 1_795_348_860,
+        });
+        assert_eq!(claims, expected);
+    }
+
+    #[test]
+    fn claims_are_a_pure_function_of_subject_settings_time_and_id() {
+        let nobody = Subject { id: "x".into(), name: String::new(), email: String::new(), groups: vec![] };
+        let (settings, jti) = (settings(), "a-jti");
+        let claims = serde_json::to_value(claims(&nobody, &settings, NOW, jti)).expect("JSON");
+        let expected = json!({
+            "jti": "a-jti", "sub": "x", "subType": "user", "name": "", "email": "", "email_verified": true, "groups": [],
+            "iss": "https://portal.example", "aud": "qlik.api/login/jwt-session",
+            "iat": 1_795_348_800, "nbf": 1_795_348_770, "exp": 1_795_348_860,
+        });
+        assert_eq!(claims, expected);
+    }
+
+    #[test]
+    fn others_can_verify_a_token_and_notice_a_change() {
+        let token = settings().mint(&ada(), NOW).expect("a token");
+        let mut rules = jsonwebtoken::Validation::new(Algorithm::RS256);
+        rules.set_audience(&[AUDIENCE]);
+        rules.set_issuer(&["https://portal.example"]);
+        rules.validate_exp = false; // their clock is the system's
+        assert!(jsonwebtoken::decode::<Value>(token.expose(), &key().public(), &rules).is_ok());
+
+        let forged = settings().mint(&Subject { id: "password|eve".into(), ..ada() }, NOW).expect("a token");
+        let (forged, _) = forged.expose().rsplit_once('.').expect("three parts");
+        let (_, signature) = token.expose().rsplit_once('.').expect("three parts");
+        assert!(jsonwebtoken::decode::<Value>(format!("{forged}.{signature}"), &key().public(), &rules).is_err());
+    }
+
+    #[test]
+    fn a_token_is_never_valid_for_more_than_an_hour() {
+        let cases = [(60, 30, true), (3600, 0, true), (3570, 30, true), (1, 3599, true)];
+        let refused = [
+            (3571, 30, false),
+            (3600, 1, false),
+            (3601, 0, false),
+            (60, 3600, false),
+            (0, 30, false),
+            (u64::MAX, 30, false),
+        ];
+        for (lifetime, skew, valid) in cases.into_iter().chain(refused) {
+            let settings = Settings::new("i", "k", key(), Duration::from_secs(lifetime), Duration::from_secs(skew));
+            match settings {
+                Ok(settings) => {
+                    let claims = claims(&ada(), &settings, NOW, "j").exp - claims(&ada(), &settings, NOW, "j").nbf;
+                    assert!(valid && claims <= 3600, "{lifetime} {skew}");
+                }
+                Err(error) => {
+                    let sentence = error.to_string();
+                    assert!(!valid && sentence.contains("QLIK_JWT_LIFETIME"), "{lifetime} {skew}: {sentence}");
+                    assert!(lifetime == 0 || sentence.contains("QLIK_JWT_SKEW"), "{sentence}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn ten_thousand_tokens_have_ten_thousand_ids() {
+        let settings = settings();
+        let ids: HashSet<String> = (0..10_000)
+            .map(|_| {
+                let input = settings.signing_input(&ada(), NOW).expect("an unsigned token");
+                let claims = input.split_once('.').expect("two parts").1;
+                let claims: Value =
+                    serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(claims).expect("base64url")).expect("JSON");
+                claims["jti"].as_str().expect("text").to_owned()
+            })
+            .collect();
+        assert_eq!(ids.len(), 10_000);
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_refuses_and_a_cancelled_request_leaves_it() {
+        let issuer = Issuer::with_limits(settings(), 1, 1);
+        let busy = issuer.0.signers.clone().acquire_owned().await.expect("open");
+        let once = &mut Context::from_waker(Waker::noop());
+        let ada = ada();
+
+        let mut first = pin!(issuer.issue(&ada, NOW));
+        let mut second = Box::pin(issuer.issue(&ada, NOW));
+        assert!(first.as_mut().poll(once).is_pending() && second.as_mut().poll(once).is_pending());
+        let refused = issuer.issue(&ada, NOW).await;
+        assert!(matches!(refused, Err(Error::Saturated { retry_after: RETRY_AFTER })), "{refused:?}");
+
+        drop(second);
+        let mut third = pin!(issuer.issue(&ada, NOW));
+        assert!(third.as_mut().poll(once).is_pending(), "took the free place");
+        assert!(matches!(issuer.issue(&ada, NOW).await, Err(Error::Saturated { .. })));
+
+        drop(busy);
+        assert!(first.await.is_ok() && third.await.is_ok());
+        assert_eq!((issuer.0.places.available_permits(), issuer.0.signers.available_permits()), (2, 1));
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_cancelled_while_signing_gives_everything_back() {
+        let issuer = Issuer::with_limits(settings(), 1, 0);
+        for _ in 0..3 {
+            let ada = ada();
+            let mut request = Box::pin(issuer.issue(&ada, NOW));
+            let _: Poll<_> = request.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            drop(request);
+            assert_eq!(issuer.0.places.available_permits(), 1);
+            let signer = issuer.0.signers.acquire().await.expect("comes back when the signature is made");
+            drop(signer);
+        }
+        assert!(issuer.issue(&ada(), NOW).await.is_ok());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_burst_is_served_in_full() {
+        let issuer = Issuer::with_limits(settings(), 2, 30);
+        let requests = (0..32).map(|_| {
+            let issuer = issuer.clone();
+            tokio::spawn(async move { issuer.issue(&ada(), NOW).await.map(|token| token.expose().to_owned()) })
+        });
+        let requests: Vec<_> = requests.collect();
+        let mut tokens = HashSet::new();
+        for request in requests {
+            tokens.insert(request.await.expect("no panic").expect("a place"));
+        }
+        assert_eq!(tokens.len(), 32);
+    }
+
+    #[test]
+    fn a_token_never_shows_in_debug_output() {
+        assert_eq!(format!("{:?}", settings().mint(&ada(), NOW).expect("a token")), "Token([REDACTED])");
+    }
+}
