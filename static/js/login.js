@@ -1,0 +1,158 @@
+/**
+ * Into the tenant: is the visitor signed in there; if not, a token from our server is exchanged for the tenant's
+ * cookies, and a second look proves that the browser kept them ("Qlik Cloud facts", sections B, D and K).
+ */
+
+import { Problem, cookiesBlocked, refused, signedOut } from "./problem.js";
+import { askPortal, askTenant, readAnswer, tenantUrl } from "./tenant.js";
+
+/** @typedef {import("./page.js").Page} Page */
+/** @typedef {import("./tenant.js").Answer} Answer */
+
+/**
+ * Who the tenant says is signed in.
+ *
+ * @typedef {object} TenantUser
+ * @property {string} subject
+ * @property {number} createdAt   milliseconds since the epoch; NaN when the tenant does not say
+ * @property {number[]} clocks    what other clocks than the browser's showed at about the time of asking
+ * @property {boolean} signedInNow  this run of the flow signed the visitor in
+ */
+
+/**
+ * Signs the visitor in at the tenant, unless the tenant already knows them.
+ *
+ * @param {Page} page
+ * @param {AbortSignal} signal
+ * @returns {Promise<TenantUser>}
+ */
+export async function signIn(page, signal) {
+  const before = await checkLoggedIn(page, signal);
+  if ("user" in before && isExpected(page, before.user)) return before.user;
+
+  const { token, clock } = await takeToken(page, signal);
+  await jwtLogin(page, token, signal);
+
+  const after = await checkLoggedIn(page, signal);
+  if (!("user" in after))
+    throw after.answer.status === 401 ? cookiesBlocked(after.answer) : refused("check", after.answer);
+  if (!isExpected(page, after.user)) throw anotherUser();
+  return { ...after.user, clocks: [...after.user.clocks, clock], signedInNow: true };
+}
+
+/**
+ * Asks the tenant who is signed in; `users/me` redirects to the user's own address.
+ *
+ * @param {Page} page
+ * @param {AbortSignal} signal
+ * @returns {Promise<{ user: TenantUser } | { answer: Answer }>}
+ */
+async function checkLoggedIn(page, signal) {
+  const response = await askTenant(page, tenantUrl(page, "/api/v1/users/me"), { signal });
+  if (response.ok) return { user: await readUser(response) };
+  const answer = await readAnswer(response);
+  if (answer.status === 429 || answer.status >= 500) throw refused("check", answer);
+  return { answer };
+}
+
+/**
+ * @param {Response} response
+ * @returns {Promise<TenantUser>}
+ */
+async function readUser(response) {
+  const { subject, createdAt } = await response.json().catch(() => ({}));
+  return {
+    subject: typeof subject === "string" ? subject : "",
+    createdAt: Date.parse(createdAt),
+    clocks: [clockOf(response)],
+    signedInNow: false,
+  };
+}
+
+/**
+ * A visitor of the portal may find a tenant session of somebody else in this browser: the one who sat here before.
+ * Without case, since nothing is documented about it.
+ *
+ * @param {Page} page
+ * @param {TenantUser} user
+ */
+function isExpected({ subject }, user) {
+  return subject === "" || user.subject === "" || subject.toLowerCase() === user.subject.toLowerCase();
+}
+
+/**
+ * The single-use token that our server mints for this visitor.
+ *
+ * @param {Page} page
+ * @param {AbortSignal} signal
+ */
+async function takeToken(page, signal) {
+  const response = await askPortal(page.token, signal);
+  if (response.type === "opaqueredirect" || response.status === 401) throw signedOut();
+  if (!response.ok) throw refused("token", await readAnswer(response));
+  const { body } = await response.json().catch(() => ({}));
+  if (typeof body !== "string")
+    throw refused("token", {
+      status: response.status,
+      code: "",
+      text: "no token in the answer",
+      trace: "",
+      wait: undefined,
+    });
+  return { token: body, clock: clockOf(response) };
+}
+
+/**
+ * Hands the token to the tenant, which answers with cookies. The web integration is named twice, as in Qlik's samples.
+ *
+ * @param {Page} page
+ * @param {string} token
+ * @param {AbortSignal} signal
+ */
+async function jwtLogin(page, token, signal) {
+  const url = tenantUrl(page, "/login/jwt-session", { "qlik-web-integration-id": page.webIntegration });
+  const response = await askTenant(page, url, {
+    signal,
+    method: "POST",
+    headers: { authorization: `Bearer ${token}` },
+  });
+  if (!response.ok) throw refused("login", await readAnswer(response));
+}
+
+/**
+ * A CSRF token for the next socket, from the response header that the tenant exposes.
+ *
+ * @param {Page} page
+ * @param {AbortSignal} signal
+ */
+export async function csrfToken(page, signal) {
+  const response = await askTenant(page, tenantUrl(page, "/api/v1/csrf-token"), { signal });
+  if (!response.ok) throw refused("csrf", await readAnswer(response));
+  const token = response.headers.get("qlik-csrf-token");
+  if (token === null) {
+    throw new Problem("Qlik Cloud gave this page no security token.", {
+      advice: "An administrator should check the web integration in the portal's settings.",
+      detail: `csrf-token: ${response.status} without a readable qlik-csrf-token`,
+    });
+  }
+  return token;
+}
+
+/**
+ * Is our own session still alive?
+ *
+ * @param {AbortSignal} signal
+ */
+export async function checkPortal(signal) {
+  const response = await askPortal("/session", signal);
+  if (response.type === "opaqueredirect" || response.status === 401) throw signedOut();
+}
+
+const anotherUser = () =>
+  new Problem("Qlik Cloud still takes you for somebody else.", {
+    advice: "Sign out of Qlik Cloud in this browser, then try again.",
+    detail: "users/me: another subject than this portal's",
+  });
+
+/** @param {Response} response */
+const clockOf = (response) => Date.parse(response.headers.get("date") ?? "");

@@ -1,0 +1,44 @@
+/**
+ * The page as the server rendered it: what to embed and from where. Nothing here is secret.
+ *
+ * @typedef {object} Page
+ * @property {string} title            what the sheet is called in this portal
+ * @property {string} tenant           origin of the tenant, such as `https://name.eu.qlikcloud.com`
+ * @property {string} webIntegration   id of the web integration that lists our origin
+ * @property {string} app              app id
+ * @property {string} sheet            sheet id
+ * @property {string} theme            configured theme; empty: the app's own
+ * @property {string} options          comma list for `opt`, such as `ctxmenu,currsel`
+ * @property {string} identity         engine session that the page and the frame share
+ * @property {string} language         locale code for the frame; empty: the visitor's own
+ * @property {string} token            our endpoint that mints the token
+ * @property {string} subject          whom the tenant should see; empty: not checked
+ */
+
+const REQUIRED = /** @type {const} */ (["tenant", "webIntegration", "app", "sheet", "token"]);
+
+/**
+ * Reads the `data-*` attributes of the embed element.
+ *
+ * @param {Readonly<Record<string, string | undefined>>} dataset
+ * @param {string} title
+ * @returns {Page}
+ */
+export function readPage(dataset, title) {
+  const missing = REQUIRED.filter((name) => !dataset[name]);
+  if (missing.length > 0) throw new Error(`the page lacks ${missing.join(", ")}`);
+  const value = (/** @type {string} */ name) => dataset[name] ?? "";
+  return {
+    title,
+    tenant: new URL(value("tenant")).origin,
+    webIntegration: value("webIntegration"),
+    app: value("app"),
+    sheet: value("sheet"),
+    theme: value("theme"),
+    options: value("options"),
+    identity: value("identity"),
+    language: value("language"),
+    token: value("token"),
+    subject: value("subject"),
+  };
+}

@@ -1,0 +1,198 @@
+/**
+ * Failures, told as a visitor would want them told: what happened, and what the visitor or an administrator can do.
+ *
+ * Codes are those of "Qlik Cloud facts", sections I and L; those of the engine are in `objection.js`. Where Qlik publishes no list, the HTTP status
+ * decides, and what the tenant said stays readable in the detail line.
+ */
+
+/** @typedef {import("./tenant.js").Answer} Answer */
+/** @typedef {{ href: string, label: string }} Way  another way forward than trying again */
+
+/** @typedef {{ what: string, advice: string }} Verdict  what happened, and what can be done */
+
+/** A failure with a sentence for the visitor. */
+export class Problem extends Error {
+  /**
+   * @param {string} what
+   * @param {{ title?: string, advice?: string, detail?: string, wait?: number | undefined, way?: Way, cause?: unknown }} [more]
+   */
+  constructor(what, { title, advice = "", detail = "", wait, way, cause } = {}) {
+    super(what, { cause });
+    this.name = "Problem";
+    /** Headline. */
+    this.title = title ?? "The sheet cannot be shown";
+    /** What the visitor or the administrator can do. */
+    this.advice = advice;
+    /** Status, code and trace id for the administrator; never a token. */
+    this.detail = detail;
+    /** Seconds that the other side asked us to wait. */
+    this.wait = wait;
+    /** Another way forward than trying again. */
+    this.way = way;
+  }
+
+  /**
+   * Anything thrown, as a problem.
+   *
+   * @param {unknown} thrown
+   */
+  static of(thrown) {
+    if (thrown instanceof Problem) return thrown;
+    return new Problem("Something unexpected went wrong on this page.", {
+      advice: "Try again. If it happens every time, tell your administrator what the details below say.",
+      detail: thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : "",
+      cause: thrown,
+    });
+  }
+}
+
+/** The portal's own session is over: nothing but signing in helps. */
+export const signedOut = () =>
+  new Problem("Your session here has ended.", {
+    title: "Please sign in again",
+    advice: "Sign in again to see this page.",
+    way: { href: "/login", label: "Sign in" },
+  });
+
+/**
+ * The login was accepted, but the browser did not keep the tenant's cookies.
+ *
+ * @param {Answer} answer
+ */
+export const cookiesBlocked = (answer) =>
+  new Problem("Third-party cookies are not enabled in your browser settings and/or browser mode.", {
+    title: "Your browser blocks the sign-in",
+    advice:
+      "Allow third-party cookies for this site, or leave private browsing, then try again. " +
+      "An administrator can avoid the need for them with an embedding flow that keeps the tenant session on the server.",
+    detail: describe("users/me after the login", answer),
+  });
+
+const BUSY = {
+  what: "Qlik Cloud is receiving too many requests.",
+  advice: "It asked for a pause before the next try.",
+};
+
+/** @type {Readonly<Record<string, Verdict>>} */
+const CODES = {
+  "LOGIN-2": {
+    what: "Qlik Cloud knows no sign-in for this tenant's address.",
+    advice: "An administrator should check the name of the tenant in the portal's settings.",
+  },
+  "LOGIN-10": {
+    what: "Qlik Cloud does not accept this portal's address.",
+    advice: "An administrator should add it to the origins of the web integration.",
+  },
+  "LOGIN-12": {
+    what: "Qlik Cloud knows several active users with your e-mail address.",
+    advice: "An administrator of the tenant should delete or disable all but one of them.",
+  },
+  USER_INVITE_EXPIRED: {
+    what: "Your invitation to Qlik Cloud has expired.",
+    advice: "An administrator of the tenant can invite you again or delete the old invitation.",
+  },
+  "AUTH-5": {
+    what: "You are not a member of this Qlik Cloud tenant.",
+    advice: "An administrator of the tenant can add you.",
+  },
+  "INTERNAL-TOKEN-1": {
+    what: "Qlik Cloud found the token of this portal invalid.",
+    advice: "An administrator should look at the claim that is named in the details, and at the portal server's clock.",
+  },
+  "CSRF-TOKEN-2": {
+    what: "Qlik Cloud did not accept this page's security token.",
+    advice: "Try again: the page asks for a fresh one.",
+  },
+  "HTTP-429": BUSY,
+};
+
+/** @typedef {"check" | "token" | "login" | "csrf"} Step */
+
+/** @type {Readonly<Record<Step, string>>} */
+const ASKED = { check: "users/me", token: "token", login: "login/jwt-session", csrf: "csrf-token" };
+
+/** @type {Readonly<Record<Step, Readonly<Record<number, Verdict>>>>} */
+const STATUSES = {
+  check: {
+    403: {
+      what: "Qlik Cloud does not let you in.",
+      advice: "An administrator of the tenant can tell whether your user is disabled.",
+    },
+    404: {
+      what: "Qlik Cloud does not answer at this address.",
+      advice: "An administrator should check the tenant's name.",
+    },
+  },
+  token: {
+    403: { what: "You may not open this page.", advice: "Ask your administrator for access." },
+    404: { what: "This page does not exist any more.", advice: "Go back to the start page and choose another." },
+    503: { what: "Too many people are signing in at this moment.", advice: "Your turn comes in a moment." },
+  },
+  login: {
+    400: CODES["INTERNAL-TOKEN-1"] ?? BUSY,
+    401: {
+      what: "Qlik Cloud refused the sign-in that this portal vouched for.",
+      advice:
+        "An administrator should compare issuer, key ID and certificate of the tenant's JWT identity provider with the " +
+        "portal's settings, and check the portal server's clock.",
+    },
+    403: {
+      what: "Qlik Cloud does not let you in.",
+      advice: "An administrator of the tenant can tell whether you are a member and active.",
+    },
+    406: {
+      what: "Qlik Cloud did not accept the sign-in that this portal vouched for.",
+      advice:
+        "This answer usually means that issuer or key ID differ from those of the tenant's JWT identity provider. " +
+        "An administrator should compare them.",
+    },
+  },
+  csrf: {
+    401: { what: "Your session at Qlik Cloud has ended.", advice: "Try again to start a new one." },
+  },
+};
+
+/**
+ * An answer that was not the one the flow needs.
+ *
+ * @param {Step} step
+ * @param {Answer} answer
+ */
+export function refused(step, answer) {
+  const { what, advice } = verdictOn(step, answer);
+  return new Problem(what, { advice, detail: describe(ASKED[step], answer), wait: answer.wait });
+}
+
+/**
+ * @param {Step} step
+ * @param {Answer} answer
+ * @returns {Verdict}
+ */
+function verdictOn(step, { status, code }) {
+  const ours = step === "token";
+  if (status === 429 && !ours) return BUSY;
+  const known = STATUSES[step][status];
+  const named = CODES[code];
+  if (named && !ours) return named;
+  if (known) return known;
+  const who = ours ? "This portal" : "Qlik Cloud";
+  if (status >= 500)
+    return {
+      what: `${who} has a problem at the moment.`,
+      advice: "Try again in a minute. If it lasts, tell your administrator.",
+    };
+  return {
+    what: `${who} gave an answer that this page does not understand.`,
+    advice: "Try again. If it lasts, tell your administrator what the details below say.",
+  };
+}
+
+/**
+ * The detail line: who answered what, for the administrator.
+ *
+ * @param {string} asked
+ * @param {Answer} answer
+ */
+export function describe(asked, { status, code, text, trace }) {
+  return [`${asked}: ${status}`, code, text, trace && `trace ${trace}`].filter(Boolean).join(" · ");
+}
