@@ -1,0 +1,95 @@
+//! `token`: makes one token and shows it, to try a login by hand or to see what the tenant is told.
+
+use std::io::Write;
+
+use anyhow::Context;
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::identity::Subject;
+use crate::qlik::token;
+
+/// Make one token and print it; it is good for one login
+#[derive(Debug, clap::Args)]
+pub struct Token {
+    /// Who signs in: the id of a local account, or any id together with the options below
+    #[arg(long, value_name = "ID")]
+    pub identity: String,
+    /// Display name
+    #[arg(long)]
+    pub name: Option<String>,
+    /// E-mail address
+    #[arg(long)]
+    pub email: Option<String>,
+    /// A group; repeat for several
+    #[arg(long = "group", value_name = "GROUP")]
+    pub groups: Vec<String>,
+    /// Print what the token says, with what each part is for, instead of the token
+    #[arg(long)]
+    pub claims: bool,
+}
+
+/// What each part is for (Qlik Cloud facts, section A.3).
+const MEANINGS: [(&str, &str); 15] = [
+    ("typ", "the kind of token"),
+    ("alg", "how it is signed: RSA with SHA-256"),
+    ("kid", "which key signed it: the Key ID of the tenant's identity provider"),
+    ("jti", "random name of this token: the tenant takes it once"),
+    ("sub", "who signs in: one value is one user in Qlik, another value is another user"),
+    ("subType", "always user"),
+    ("name", "display name of the user"),
+    ("email", "e-mail address of the user"),
+    ("email_verified", "the tenant may otherwise not store the address"),
+    ("groups", "for access to spaces, when the tenant allows the creation of groups"),
+    ("iss", "who signed it: the Issuer of the tenant's identity provider"),
+    ("aud", "what it is for: this one endpoint of the tenant"),
+    ("iat", "when it was made"),
+    ("nbf", "valid from: earlier by QLIK_JWT_SKEW, for clocks that differ"),
+    ("exp", "valid until: later by QLIK_JWT_LIFETIME; the session that it opens lasts longer"),
+];
+
+/// Prints the token alone on `out`, or with `--claims` what it says.
+pub fn run(
+    args: &Token,
+    settings: &token::Settings,
+    subject: &Subject,
+    now: OffsetDateTime,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let token = settings.mint(subject, now)?;
+    if !args.claims {
+        writeln!(out, "{}", token.expose())?;
+        return Ok(());
+    }
+    let parts: Vec<&str> = token.expose().split('.').collect();
+    for (title, part) in ["Header", "Claims"].into_iter().zip(parts) {
+        let json = BASE64_URL_SAFE_NO_PAD.decode(part).context("the token is no base64url")?;
+        let values: Map<String, Value> = serde_json::from_slice(&json).context("the token is no JSON")?;
+        writeln!(out, "{title}")?;
+        write!(out, "{}", table(&values))?;
+    }
+    Ok(())
+}
+
+/// One line a value: name, value, meaning, in columns and in the order in which [`MEANINGS`] explains them.
+fn table(values: &Map<String, Value>) -> String {
+    let shown: Vec<_> =
+        MEANINGS.iter().filter_map(|(name, meaning)| Some((name, show(name, values.get(*name)?), meaning))).collect();
+    // A long value moves its own meaning, not everybody's.
+    let width = shown.iter().map(|(_, value, _)| value.chars().count()).filter(|width| *width <= 45).max();
+    let width = width.unwrap_or_default();
+    shown.iter().map(|(name, value, meaning)| format!("  {name:14}  {value:width$}  {meaning}\n")).collect()
+}
+
+fn show(name: &str, value: &Value) -> String {
+    let moment = match (name, value.as_i64()) {
+        ("iat" | "nbf" | "exp", Some(seconds)) => OffsetDateTime::from_unix_timestamp(seconds).ok(),
+        _ => None,
+    };
+    match moment.and_then(|moment| moment.format(&Rfc3339).ok()) {
+        Some(moment) => format!("{value} ({moment})"),
+        None => value.to_string(),
+    }
+}
