@@ -61,3 +61,34 @@ pub struct Subject {
     /// The `groups` claim: sorted, without duplicates.
     pub groups: Vec<String>,
 }
+
+/// A local account, without its password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The sign-in name in its canonical form (see [`Account::canonical`]).
+    pub id: String,
+    /// Display name.
+    pub name: String,
+    /// E-mail address; no two accounts share one.
+    pub email: String,
+    /// Names of the account's groups.
+    pub groups: Vec<String>,
+}
+
+impl Account {
+    /// `Ada` and `ada ` are one person, and so one subject.
+    pub fn canonical(name: &str) -> String {
+        name.trim().to_lowercase()
+    }
+
+    /// Who somebody who signed in to this account is.
+    pub fn identity(&self) -> Identity {
+        Identity {
+            source: Source::Password,
+            id: self.id.clone(),
+            name: self.name.clone(),
+            email: Some(self.email.clone()),
+            groups: self.groups.clone(),
+        }
+    }
+}

@@ -1,7 +1,39 @@
-//! Embeds Qlik Cloud sheets in a company's portal, without a second login.
+//! Embeds Qlik Cloud sheets in a company's portal, without a second login: a backend-for-frontend that renders the embed
+//! page, signs the tokens that its script hands to the tenant, and maps the portal's people to Qlik's.
+//!
+//! # The house
+//!
+//! Imports point down, never up, and never between [`auth`] and [`qlik`].
+//!
+//! | floor | rooms |
+//! |---|---|
+//! | 7 | [`commands`]: what the binary does, a file a command |
+//! | 6 | [`web`]: the route table, the layers, the handlers, one answer per failure |
+//! | 5 | [`app`]: everything that a handler may need |
+//! | 4 | [`config`]: checked settings, or every problem at once |
+//! | 3 | [`auth`]: who the visitor is · [`qlik`]: the tenant, the key, the tokens |
+//! | 2 | [`store`]: what must be remembered · [`mapping`]: from identity to subject · [`pages`]: what there is to see |
+//! | 1 | [`identity`]: the people · [`origin`]: the places · [`clock`]: the time |
+//!
+//! Apart stands `demo`, a simulated tenant. It imports nothing of ours, so that it cannot share our mistakes; only the
+//! command of that name and the tests know it.
+//!
+//! # A request for the sheet
+//!
+//! `GET /embed/default` passes the layers in [`web::router`], is let in by `web::visitor::SignedIn` (or led to `/login`),
+//! and becomes a page whose `data-*` attributes tell the script where the tenant is. The script asks the tenant who is
+//! signed in there; when it is nobody, or somebody else, it fetches `GET /token/default`: [`mapping`] names the subject,
+//! [`qlik::token`] signs, and the tenant exchanges the token for its own session. Then the sheet's frame is mounted.
+
+pub mod app;
+pub mod auth;
 pub mod clock;
+pub mod commands;
+pub mod config;
 pub mod identity;
 pub mod mapping;
 pub mod origin;
 pub mod pages;
 pub mod qlik;
+pub mod store;
+pub mod web;

@@ -1,1 +1,115 @@
-fn main() {}
+//! The binary: which command, with which environment, and what its end means.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use qlik_embed_bff::clock::Clock;
+use qlik_embed_bff::commands::{config as config_command, keygen, serve, token, users};
+use qlik_embed_bff::config::{self, EXIT_CONFIG, Env, LogFormat, Problem, Problems};
+use qlik_embed_bff::store;
+
+/// Embeds Qlik Cloud sheets in a company's portal, without a second login.
+///
+/// Settings are environment variables, or lines of a file named .env in the working directory; the manual of all settings
+/// is .env.example. Exit codes: 0 done, 1 failed, 2 wrong usage, 78 configuration.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serves the portal's pages (the default)
+    Serve,
+    /// Makes the key pair with which tokens are signed, and says where its certificate goes
+    Keygen(keygen::Keygen),
+    /// Makes one token and prints it
+    Token(token::Token),
+    /// Manages local accounts
+    #[command(subcommand)]
+    Users(users::Users),
+    /// Checks or shows the configuration
+    #[command(subcommand)]
+    Config(config_command::ConfigCommand),
+}
+
+fn main() -> ExitCode {
+    let command = Cli::parse().command.unwrap_or(Command::Serve);
+    match run(command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("qlik-embed-bff: {problem:#}");
+            let of_configuration = problem.is::<Problems>()
+                || problem.downcast_ref::<store::Error>().is_some_and(store::Error::is_of_configuration);
+            if of_configuration { ExitCode::from(EXIT_CONFIG) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    let clock = Clock::default();
+    let now = clock.now();
+    // One TLS library for all: fails only when another was installed first, and nothing ran before this.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match command {
+        Command::Serve => {
+            let env = environment()?;
+            let loaded = config::load(&env, now)?;
+            log(&env)?;
+            for hint in loaded.hints {
+                tracing::warn!("{hint}");
+            }
+            runtime.block_on(serve::run(loaded.config, clock))
+        }
+        Command::Keygen(keygen) => keygen::run(&keygen, now, &mut std::io::stdout()),
+        Command::Token(token) => runtime.block_on(token::for_account(token, &environment()?, now)),
+        Command::Users(users) => runtime.block_on(users::run(users, &environment()?, now)),
+        Command::Config(command) => Ok(config_command::run(command, &environment()?, now)?),
+    }
+}
+
+/// The process's environment, and under it what `.env` in the working directory says.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+fn environment() -> Result<Env, Problems> {
+    let mut env: Env = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let file = Path::new(".env");
+    if !file.exists() {
+        return Ok(env);
+    }
+    let unreadable = |problem: dotenvy::Error| Problems {
+        problems: vec![Problem {
+            variable: ".env".into(),
+            reason: match problem {
+                dotenvy::Error::LineParse(_, place) => {
+                    format!("has a line that is not NAME=value (near character {place})")
+                }
+                other => format!("cannot be read ({other})"),
+            },
+            remedy: "correct the file, or remove it".into(),
+        }],
+        hints: Vec::new(),
+    };
+    for line in dotenvy::from_path_iter(file).map_err(unreadable)? {
+        let (name, value) = line.map_err(unreadable)?;
+        env.entry(name).or_insert(value);
+    }
+    Ok(env)
+}
+
+fn log(env: &Env) -> Result<(), Problems> {
+    let (format, filter) = config::load_log(env)?;
+    // The session layer warns of each stale cookie; for us that is somebody whose session has ended.
+    let filter = format!("tower_sessions=warn,tower_sessions_core=error,{filter}");
+    let logger = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => logger.init(),
+        LogFormat::Json => logger.json().flatten_event(true).with_current_span(true).with_span_list(false).init(),
+    }
+    Ok(())
+}

@@ -62,6 +62,8 @@ pub struct Page {
     pub theme: Option<String>,
     /// The `opt` parameter of `/single/` (Qlik Cloud facts, section G).
     pub options: String,
+    /// The language of the sheet's own controls, such as `de`; without one, the tenant chooses.
+    pub language: Option<String>,
     /// The engine session's identity, when an administrator wants one for all. Otherwise each session has its own.
     pub identity: Option<String>,
     /// How the visitor gets into the tenant.

@@ -2,14 +2,16 @@
 
 use std::io::Write;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow, bail};
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::identity::Subject;
+use crate::config::{self, Env};
+use crate::identity::{Account, Subject};
 use crate::qlik::token;
+use crate::store::Store;
 
 /// Make one token and print it; it is good for one login
 #[derive(Debug, clap::Args)]
@@ -49,6 +51,32 @@ const MEANINGS: [(&str, &str); 15] = [
     ("nbf", "valid from: earlier by QLIK_JWT_SKEW, for clocks that differ"),
     ("exp", "valid until: later by QLIK_JWT_LIFETIME; the session that it opens lasts longer"),
 ];
+
+/// Makes the token of a local account, or of the person that the options describe.
+///
+/// # Errors
+/// When the configuration or the store is not usable, or nobody is known by that id.
+pub async fn for_account(args: Token, env: &Env, now: OffsetDateTime) -> anyhow::Result<()> {
+    let (store, settings, mapping) = config::load_token(env, now)?;
+    let id = Account::canonical(&args.identity);
+    let account = match &args.email {
+        Some(email) => Account {
+            name: args.name.clone().unwrap_or_else(|| id.clone()),
+            email: email.clone(),
+            groups: args.groups.clone(),
+            id,
+        },
+        None => match Store::open(&store).await?.account(&id).await? {
+            Some((account, _)) => account,
+            None => {
+                bail!("there is no account named {id}: see `users list`, or describe somebody with --email and --name")
+            }
+        },
+    };
+    let subject =
+        mapping.subject(&account.identity()).map_err(|reason| anyhow!("no token for {}: {reason}", account.id))?;
+    run(&args, &settings, &subject, now, &mut std::io::stdout())
+}
 
 /// Prints the token alone on `out`, or with `--claims` what it says.
 pub fn run(

@@ -1,0 +1,84 @@
+//! Everything that a handler may need, built once from the [`Config`].
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::auth::Way;
+use crate::auth::password::Passwords;
+use crate::clock::Clock;
+use crate::config::{Config, Server, SessionAges};
+use crate::mapping::Mapping;
+use crate::pages::Pages;
+use crate::qlik::{Tenant, token};
+use crate::store::{self, Store};
+
+/// The application. Clones share it.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+/// The parts of the application.
+pub struct Parts {
+    /// Where we are seen, and whom we trust.
+    pub server: Server,
+    /// The tenant.
+    pub tenant: Tenant,
+    /// What there is to see.
+    pub pages: Pages,
+    /// From identities to subjects.
+    pub mapping: Mapping,
+    /// Makes tokens.
+    pub tokens: token::Issuer,
+    /// Ways of signing in that are open.
+    pub sign_in: Vec<Way>,
+    /// Checks passwords.
+    pub passwords: Passwords,
+    /// How long sessions live.
+    pub session: SessionAges,
+    /// What is remembered.
+    pub store: Store,
+    /// The time.
+    pub clock: Clock,
+    draining: AtomicBool,
+}
+
+impl App {
+    /// Opens the store and puts the parts together.
+    ///
+    /// # Errors
+    /// When the store cannot be opened.
+    pub async fn open(config: Config, clock: Clock) -> Result<Self, store::Error> {
+        let store = Store::open(&config.store).await?;
+        Ok(Self(Arc::new(Parts {
+            server: config.server,
+            tenant: config.tenant,
+            pages: config.pages,
+            mapping: config.mapping,
+            tokens: token::Issuer::new(config.token),
+            sign_in: config.sign_in,
+            passwords: Passwords::new(store.clone()),
+            session: config.session,
+            store,
+            clock,
+            draining: AtomicBool::new(false),
+        })))
+    }
+
+    /// From now on this instance is not ready: it finishes what it has and takes nothing new.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether [`App::drain`] was called.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}

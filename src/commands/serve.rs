@@ -1,0 +1,117 @@
+//! `serve`: configuration, application, listener, drain.
+
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use anyhow::Context;
+use axum_server::tls_rustls::RustlsConfig;
+use axum_server::{Address, Handle, Server};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::app::App;
+use crate::clock::Clock;
+use crate::config::{Config, Tls};
+use crate::store::Store;
+use crate::web;
+
+/// How long a client may take to send the head of a request.
+const HEAD_TIME: Duration = Duration::from_secs(10);
+/// The largest head of a request, in bytes: room for a browser with many cookies.
+const LARGEST_HEAD: usize = 32 * 1024;
+/// How often what has expired is deleted.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+/// Serves until SIGTERM or SIGINT, then lets requests finish for `SHUTDOWN_GRACE`.
+///
+/// # Errors
+/// When it cannot listen, or the store cannot be opened.
+pub async fn run(config: Config, clock: Clock) -> anyhow::Result<()> {
+    let listener = bind(config.server.listen)?;
+    let app = App::open(config, clock).await?;
+    serve(app, listener).await
+}
+
+/// Takes the address.
+///
+/// # Errors
+/// When another program has it, or this machine does not.
+pub fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).with_context(|| {
+        format!("cannot listen on {address}: stop the program that does, or set LISTEN to another address and port")
+    })?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Serves the application on this listener.
+///
+/// # Errors
+/// When the TLS files are no certificate and key, or the listener fails.
+pub async fn serve(app: App, listener: TcpListener) -> anyhow::Result<()> {
+    let handle = Handle::new();
+    tokio::spawn(drain_on_signal(app.clone(), handle.clone()));
+    let sweeper = tokio::spawn(sweep(app.store.clone(), app.clock.clone()));
+    tracing::info!(listen = %listener.local_addr()?, public_url = %app.server.public_url, "serving");
+    let service = web::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let served = match &app.server.tls {
+        Some(tls) => {
+            let mut server = axum_server::from_tcp_rustls(listener, certificate(tls).await?)?.handle(handle);
+            limit(server.http_builder());
+            server.serve(service).await
+        }
+        None => {
+            let mut server: Server<_> = axum_server::from_tcp(listener)?.handle(handle);
+            limit(server.http_builder());
+            server.serve(service).await
+        }
+    };
+    sweeper.abort();
+    app.store.close().await;
+    tracing::info!("stopped");
+    Ok(served?)
+}
+
+/// Slow and endless heads of requests end here.
+fn limit(http: &mut Builder<TokioExecutor>) {
+    http.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(LARGEST_HEAD);
+    http.http2().timer(TokioTimer::new()).max_header_list_size(LARGEST_HEAD as u32).max_concurrent_streams(100);
+}
+
+async fn certificate(tls: &Tls) -> anyhow::Result<RustlsConfig> {
+    RustlsConfig::from_pem_file(&tls.certificate, &tls.key).await.with_context(|| {
+        format!(
+            "TLS_CERT_FILE ({}) and TLS_KEY_FILE ({}) are not a PEM certificate chain and its private key",
+            tls.certificate.display(),
+            tls.key.display()
+        )
+    })
+}
+
+async fn drain_on_signal<A: Address>(app: App, handle: Handle<A>) {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::error!("signals cannot be caught; stopping will not wait for requests");
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!(grace = ?app.server.shutdown_grace, "stopping");
+    app.drain();
+    handle.graceful_shutdown(Some(app.server.shutdown_grace));
+}
+
+async fn sweep(store: Store, clock: Clock) {
+    let mut ticks = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        ticks.tick().await;
+        match store.sweep(clock.now()).await {
+            Ok(0) => {}
+            Ok(swept) => tracing::debug!(swept, "expired records deleted"),
+            Err(problem) => tracing::error!(%problem, "expired records could not be deleted"),
+        }
+    }
+}

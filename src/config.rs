@@ -1,0 +1,192 @@
+//! The configuration: checked settings, assembled for the rooms that use them.
+//!
+//! [`load`] takes the environment as a value and gives a [`Config`], or every problem at once. Nothing that it returns
+//! needs another check; nothing below reads an environment variable.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use time::OffsetDateTime;
+
+use crate::auth::Way;
+use crate::mapping::Mapping;
+use crate::origin::Origin;
+use crate::pages::Pages;
+use crate::qlik::{Tenant, token};
+use crate::store;
+
+mod page;
+mod reader;
+mod server;
+pub mod settings;
+mod signing;
+
+use reader::Reader;
+pub use reader::{Env, Problem, Problems, Shown};
+
+/// The exit code for a configuration that cannot be used (`EX_CONFIG` of BSD's sysexits).
+pub const EXIT_CONFIG: u8 = 78;
+
+/// Everything that `serve` needs.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where and how we listen, and whom we trust.
+    pub server: Server,
+    /// The tenant.
+    pub tenant: Tenant,
+    /// What there is to see.
+    pub pages: Pages,
+    /// What tokens say and are signed with.
+    pub token: token::Settings,
+    /// Ways of signing in that are open; at least one.
+    pub sign_in: Vec<Way>,
+    /// From identities to subjects.
+    pub mapping: Mapping,
+    /// What is remembered, and where.
+    pub store: store::Settings,
+    /// How long sessions live.
+    pub session: SessionAges,
+}
+
+/// How long our sessions live.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionAges {
+    /// Without a request.
+    pub idle: Duration,
+    /// In all.
+    pub max: Duration,
+}
+
+/// Where and how we listen, and whom we trust.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// The address to listen on.
+    pub listen: SocketAddr,
+    /// The origin that visitors see.
+    pub public_url: Origin,
+    /// The name in the header of each page.
+    pub portal_name: String,
+    /// Certificate chain and key, when we speak TLS ourselves.
+    pub tls: Option<Tls>,
+    /// Proxies whose `X-Forwarded-For` we believe.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The sources of the CSP directive `frame-ancestors` on embed pages.
+    pub frame_ancestors: Vec<String>,
+    /// Other origins whose pages may ask for tokens.
+    pub token_allowed_origins: Vec<Origin>,
+    /// How long requests may take to finish after the signal to stop.
+    pub shutdown_grace: Duration,
+}
+
+/// PEM files for TLS.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    /// The certificate chain.
+    pub certificate: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// How to log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// A configuration, and what was noticed while reading it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// Remarks for the administrator.
+    pub hints: Vec<String>,
+    /// The settings in effect, secrets masked.
+    pub shown: Vec<Shown>,
+}
+
+/// Reads and checks everything that `serve` needs.
+///
+/// # Errors
+/// All problems in one report.
+pub fn load(env: &Env, now: OffsetDateTime) -> Result<Loaded, Problems> {
+    let mut reader = Reader::new(env);
+    let server = server::read(&mut reader);
+    log(&mut reader);
+    let tenant = page::tenant(&mut reader);
+    let pages = page::read(&mut reader);
+    let token = signing::read(&mut reader, now);
+    let sign_in = server::sign_in(&mut reader);
+    let mapping = page::mapping(&mut reader);
+    let store = server::store(&mut reader);
+    let session = server::session(&mut reader);
+    reader.report_strangers();
+    let (hints, shown) = reader.finish()?;
+    // No problem was reported, so everything was read; a gap here would be a mistake of this module.
+    let config = (|| {
+        Some(Config {
+            server: server?,
+            tenant: tenant?,
+            pages: pages?,
+            token: token?,
+            sign_in: sign_in?,
+            mapping: mapping?,
+            store: store?,
+            session: session?,
+        })
+    })();
+    Ok(Loaded { config: config.expect("what could not be read was reported as a problem"), hints, shown })
+}
+
+/// Reads what the commands about accounts need: the store.
+///
+/// # Errors
+/// All problems in one report.
+pub fn load_store(env: &Env) -> Result<store::Settings, Problems> {
+    let mut reader = Reader::new(env);
+    let store = server::store(&mut reader);
+    reader.finish()?;
+    Ok(store.expect("what could not be read was reported as a problem"))
+}
+
+/// Reads what `token` needs: the store, the key and the mapping.
+///
+/// # Errors
+/// All problems in one report.
+pub fn load_token(env: &Env, now: OffsetDateTime) -> Result<(store::Settings, token::Settings, Mapping), Problems> {
+    let mut reader = Reader::new(env);
+    let store = server::store(&mut reader);
+    let token = signing::read(&mut reader, now);
+    let mapping = page::mapping(&mut reader);
+    reader.finish()?;
+    let all = (|| Some((store?, token?, mapping?)))();
+    Ok(all.expect("what could not be read was reported as a problem"))
+}
+
+/// Reads how to log: the format and the filter directives.
+///
+/// # Errors
+/// All problems in one report.
+pub fn load_log(env: &Env) -> Result<(LogFormat, String), Problems> {
+    let mut reader = Reader::new(env);
+    let log = log(&mut reader);
+    reader.finish()?;
+    Ok(log.expect("what could not be read was reported as a problem"))
+}
+
+fn log(reader: &mut Reader) -> Option<(LogFormat, String)> {
+    let format = reader.required("LOG_FORMAT", "set LOG_FORMAT=text or LOG_FORMAT=json", |text| match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("is neither text nor json"),
+    });
+    let remedy = "write a level (error, warn, info, debug, trace) or directives such as info,qlik_embed_bff=debug";
+    let filter = reader.required("RUST_LOG", remedy, |text| {
+        tracing_subscriber::EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|_| "is not a log filter")
+    });
+    Some((format?, filter?))
+}

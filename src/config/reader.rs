@@ -1,0 +1,218 @@
+//! Takes settings out of an environment and collects every problem on the way, so that one run reports them all.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fmt::Display;
+
+use secrecy::SecretString;
+
+use super::settings::{FORMER, OURS, SETTINGS, Setting, find, nearest};
+
+/// The environment as a value: names and what they are set to.
+pub type Env = BTreeMap<String, String>;
+
+/// One thing that keeps the server from starting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The variable.
+    pub variable: String,
+    /// What is wrong with it, as the end of a sentence that the variable begins.
+    pub reason: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+/// Everything that keeps the server from starting, and what else was noticed.
+#[derive(Debug, thiserror::Error)]
+pub struct Problems {
+    /// At least one.
+    pub problems: Vec<Problem>,
+    /// Remarks that alone would not keep it from starting.
+    pub hints: Vec<String>,
+}
+
+impl Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.problems.len();
+        writeln!(f, "the configuration has {count} problem{}", if count == 1 { "" } else { "s" })?;
+        for Problem { variable, reason, remedy } in &self.problems {
+            write!(f, "\n  {variable} {reason}\n      {remedy}\n")?;
+        }
+        for (place, hint) in self.hints.iter().enumerate() {
+            write!(f, "{}  note: {hint}\n", if place == 0 { "\n" } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
+/// One line of `config show`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// The variable.
+    pub name: &'static str,
+    /// Its value; a secret is masked.
+    pub value: String,
+    /// `environment`, `default`, or the spelling or file that it came from.
+    pub from: String,
+}
+
+/// What a secret looks like when it is shown.
+const MASK: &str = "(set, not shown)";
+
+/// Reads settings one by one.
+pub(super) struct Reader<'e> {
+    env: &'e Env,
+    problems: Vec<Problem>,
+    hints: Vec<String>,
+    shown: Vec<Shown>,
+}
+
+impl<'e> Reader<'e> {
+    pub(super) fn new(env: &'e Env) -> Self {
+        Self { env, problems: Vec::new(), hints: Vec::new(), shown: Vec::new() }
+    }
+
+    /// Ends the reading. All problems come out together; otherwise the remarks and what was in effect do.
+    pub(super) fn finish(self) -> Result<(Vec<String>, Vec<Shown>), Problems> {
+        let Self { problems, hints, shown, .. } = self;
+        if problems.is_empty() { Ok((hints, shown)) } else { Err(Problems { problems, hints }) }
+    }
+
+    pub(super) fn problem(&mut self, variable: &str, reason: impl Display, remedy: impl Display) {
+        self.problems.push(Problem {
+            variable: variable.to_owned(),
+            reason: reason.to_string(),
+            remedy: remedy.to_string(),
+        });
+    }
+
+    pub(super) fn hint(&mut self, hint: impl Into<String>) {
+        self.hints.push(hint.into());
+    }
+
+    /// Whether somebody set it, under any spelling. Empty counts as not set.
+    pub(super) fn is_set(&self, name: &str) -> bool {
+        find(name).is_some_and(|setting| self.set(setting).is_some())
+    }
+
+    /// What Qlik's samples set as `PORT`.
+    pub(super) fn port(&self) -> Option<&'e str> {
+        self.raw("PORT")
+    }
+
+    fn raw(&self, name: &str) -> Option<&'e str> {
+        self.env.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+
+    /// The value and the spelling that it stands under.
+    fn set(&self, setting: &Setting) -> Option<(&'e str, &'static str)> {
+        let spellings = std::iter::once(&setting.name).chain(setting.aliases);
+        spellings.copied().find_map(|name| self.raw(name).map(|value| (value, name)))
+    }
+
+    /// Notes what holds for a setting that nobody set and that follows from others.
+    pub(super) fn derived(&mut self, name: &'static str, value: impl Display, from: &str) {
+        self.shown.push(Shown { name, value: value.to_string(), from: from.to_owned() });
+    }
+
+    /// The text of a setting that is no secret, or its default.
+    fn text(&mut self, setting: &'static Setting) -> Option<String> {
+        let (value, from) = match self.set(setting) {
+            Some((value, spelling)) if spelling == setting.name => (value, "environment".to_owned()),
+            Some((value, spelling)) => {
+                self.hint(format!("{spelling} is understood; its name here is {}", setting.name));
+                (value, spelling.to_owned())
+            }
+            None => (setting.default?, "default".to_owned()),
+        };
+        self.shown.push(Shown { name: setting.name, value: value.to_owned(), from });
+        Some(value.to_owned())
+    }
+
+    /// An optional setting. A value that `parse` refuses is a problem, and reads as `None`.
+    pub(super) fn optional<T, E: Display>(
+        &mut self,
+        name: &str,
+        remedy: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let text = self.text(find(name)?)?;
+        parse(&text).map_err(|reason| self.problem(name, reason, remedy)).ok()
+    }
+
+    /// A setting that must be there.
+    pub(super) fn required<T, E: Display>(
+        &mut self,
+        name: &str,
+        remedy: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let setting = find(name)?;
+        if setting.default.is_none() && !self.is_set(name) {
+            self.problem(name, "is not set", remedy);
+            return None;
+        }
+        self.optional(name, remedy, parse)
+    }
+
+    /// A secret, from the variable or from the file that `NAME_FILE` names, never both. `default_file` is read when
+    /// neither is set. Says from where it came: a file's path, or nothing for the variable.
+    pub(super) fn secret(
+        &mut self,
+        name: &'static str,
+        default_file: Option<&str>,
+    ) -> Option<(SecretString, Option<std::path::PathBuf>)> {
+        let setting = find(name)?;
+        let file_name = format!("{name}_FILE");
+        let (value, file) = (self.set(setting), self.raw(&file_name));
+        if let (Some((_, spelling)), Some(_)) = (value, file) {
+            self.problem(spelling, format!("and {file_name} are both set"), "keep one of the two");
+            return None;
+        }
+        if let Some((value, _)) = value {
+            self.shown.push(Shown { name: setting.name, value: MASK.into(), from: "environment".into() });
+            // Some places where environments are written allow no line breaks.
+            return Some((SecretString::from(value.replace("\\n", "\n")), None));
+        }
+        let path = file.or(default_file)?;
+        self.shown.push(Shown { name: setting.name, value: MASK.into(), from: path.to_owned() });
+        match std::fs::read_to_string(path) {
+            Ok(text) if !text.trim().is_empty() => Some((SecretString::from(text), Some(path.into()))),
+            Ok(_) => {
+                self.problem(&file_name, format!("names {path}, which is empty"), "put the secret into it");
+                None
+            }
+            Err(problem) if file.is_none() => {
+                let reason = format!("is not set, and {path} cannot be read ({problem})");
+                self.problem(&file_name, reason, "make a key with `qlik-embed-bff keygen`, or name the file of yours");
+                None
+            }
+            Err(problem) => {
+                let reason = format!("names {path}, which cannot be read ({problem})");
+                self.problem(&file_name, reason, "correct the path, or let this program's user read the file");
+                None
+            }
+        }
+    }
+
+    /// Reports variables that look like ours and are not.
+    pub(super) fn report_strangers(&mut self) {
+        for name in self.env.keys() {
+            let known = |setting: &Setting| {
+                setting.name == name || (setting.secret && name.strip_suffix("_FILE") == Some(setting.name))
+            };
+            if SETTINGS.iter().any(known) || !OURS.iter().any(|prefix| name.starts_with(prefix)) {
+                continue;
+            }
+            self.hints.push(match nearest(name) {
+                Some(known) => format!("{name} is not known and has no effect; did you mean {known}?"),
+                None => format!("{name} is not known and has no effect"),
+            });
+        }
+        for (former, now) in FORMER {
+            if self.raw(former).is_some() {
+                self.hints.push(format!("{former} is understood in part; write {now} instead"));
+            }
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! Settings of the server itself: where it listens, whom it trusts, what it remembers.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use secrecy::ExposeSecret;
+
+use super::reader::Reader;
+use super::{Server, SessionAges, Tls};
+use crate::auth::Way;
+use crate::origin::Origin;
+use crate::store;
+
+/// A session that ends sooner than this could not finish signing in.
+const SHORTEST_SESSION: Duration = Duration::from_secs(60);
+
+pub(super) fn read(reader: &mut Reader) -> Option<Server> {
+    let listen = listen(reader);
+    let tls = tls(reader);
+    let public_url = public_url(reader, listen, matches!(tls, Some(Some(_))));
+    let portal_name = reader.required("PORTAL_NAME", "write the name that visitors shall see", line);
+    let trusted_proxies = reader
+        .optional("TRUSTED_PROXIES", "list addresses or networks, for example 10.0.0.0/8, 192.168.1.7", |text| {
+            list(text).map(network).collect::<Result<Vec<_>, _>>()
+        })
+        .unwrap_or_default();
+    let frame_ancestors = reader.required(
+        "FRAME_ANCESTORS",
+        "list 'self', 'none', or the sites that may frame the pages, for example 'self' https://portal.example",
+        frame_ancestors,
+    );
+    let token_allowed_origins = reader
+        .optional("TOKEN_ALLOWED_ORIGINS", "list origins such as https://portal.example", |text| {
+            list(text).map(Origin::parse).collect::<Result<Vec<_>, _>>()
+        })
+        .unwrap_or_default();
+    let shutdown_grace = reader.required("SHUTDOWN_GRACE", DURATION, duration);
+    Some(Server {
+        listen: listen?,
+        public_url: public_url?,
+        portal_name: portal_name?,
+        tls: tls?,
+        trusted_proxies,
+        frame_ancestors: frame_ancestors?,
+        token_allowed_origins,
+        shutdown_grace: shutdown_grace?,
+    })
+}
+
+const DURATION: &str = "write a number with its unit: 30s, 15m, 8h";
+
+fn duration(text: &str) -> Result<Duration, &'static str> {
+    humantime::parse_duration(text).map_err(|_| "is not a length of time")
+}
+
+fn line(text: &str) -> Result<String, &'static str> {
+    if text.chars().any(char::is_control) { Err("has control characters") } else { Ok(text.to_owned()) }
+}
+
+/// Items between commas or white space.
+fn list(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| c == ',' || c.is_whitespace()).filter(|item| !item.is_empty())
+}
+
+fn listen(reader: &mut Reader) -> Option<SocketAddr> {
+    const REMEDY: &str = "write an IP address and a port, for example 127.0.0.1:8080 or 0.0.0.0:8080";
+    let parse = |text: &str| {
+        let text = text.strip_prefix("localhost:").map_or(text.to_owned(), |port| format!("127.0.0.1:{port}"));
+        text.parse::<SocketAddr>().map_err(|_| "is not an address to listen on")
+    };
+    match reader.port() {
+        Some(port) if !reader.is_set("LISTEN") => match parse(&format!("127.0.0.1:{port}")) {
+            Ok(address) => Some(address),
+            Err(_) => {
+                reader.problem("PORT", "is not a port number", "remove it and set LISTEN, for example 127.0.0.1:8080");
+                None
+            }
+        },
+        _ => reader.required("LISTEN", REMEDY, parse),
+    }
+}
+
+fn tls(reader: &mut Reader) -> Option<Option<Tls>> {
+    const REMEDY: &str = "name a PEM file that this program may read";
+    let readable = |text: &str| match std::fs::File::open(text) {
+        Ok(_) => Ok(PathBuf::from(text)),
+        Err(problem) => Err(format!("names a file that cannot be read ({problem})")),
+    };
+    let (has_certificate, has_key) = (reader.is_set("TLS_CERT_FILE"), reader.is_set("TLS_KEY_FILE"));
+    let certificate = reader.optional("TLS_CERT_FILE", REMEDY, readable);
+    let key = reader.optional("TLS_KEY_FILE", REMEDY, readable);
+    match (has_certificate, has_key) {
+        (false, false) => Some(None),
+        (true, true) => Some(Some(Tls { certificate: certificate?, key: key? })),
+        (true, false) => {
+            reader.problem("TLS_KEY_FILE", "is not set, but TLS_CERT_FILE is", "name the certificate's private key");
+            None
+        }
+        (false, true) => {
+            reader.problem("TLS_CERT_FILE", "is not set, but TLS_KEY_FILE is", "name the certificate of that key");
+            None
+        }
+    }
+}
+
+fn public_url(reader: &mut Reader, listen: Option<SocketAddr>, tls: bool) -> Option<Origin> {
+    const REMEDY: &str = "write the address that visitors type, without a path, for example https://portal.example";
+    if !reader.is_set("PUBLIC_URL") {
+        let listen = listen?;
+        if !listen.ip().is_loopback() {
+            reader.problem("PUBLIC_URL", "is not set, and the server listens beyond this machine", REMEDY);
+            return None;
+        }
+        let scheme = if tls { "https" } else { "http" };
+        let origin = Origin::parse(&format!("{scheme}://localhost:{}", listen.port())).ok()?;
+        reader.derived("PUBLIC_URL", &origin, "LISTEN");
+        return Some(origin);
+    }
+    let origin = reader.optional("PUBLIC_URL", REMEDY, Origin::parse)?;
+    if Origin::parse_secure(origin.as_str()).is_err() {
+        reader.hint(
+            "PUBLIC_URL is plain http: anybody on the network between can read and take over sessions; \
+             use https outside tests",
+        );
+    }
+    Some(origin)
+}
+
+fn network(text: &str) -> Result<IpNet, &'static str> {
+    let address = |text: &str| text.parse::<IpAddr>().map(IpNet::from);
+    text.parse::<IpNet>().or_else(|_| address(text)).map_err(|_| "has an item that is no address or network")
+}
+
+/// Source expressions of CSP's `frame-ancestors` (CSP level 3, section 6.4.2), of those that are of use here.
+fn frame_ancestors(text: &str) -> Result<Vec<String>, String> {
+    let sources = list(text).map(frame_ancestor).collect::<Result<Vec<_>, _>>()?;
+    if sources.len() > 1 && sources.iter().any(|source| source == "'none'") {
+        return Err("has 'none' beside other sites".into());
+    }
+    Ok(sources)
+}
+
+fn frame_ancestor(source: &str) -> Result<String, String> {
+    if let "'self'" | "'none'" = source {
+        return Ok(source.to_owned());
+    }
+    if let "self" | "none" = source {
+        return Ok(format!("'{source}'"));
+    }
+    // A wildcard stands for the first label only: `https://*.portal.example`.
+    let (plain, wildcard) = match source.split_once("://*.") {
+        Some((scheme, host)) => (format!("{scheme}://{host}"), true),
+        None => (source.to_owned(), false),
+    };
+    let origin = Origin::parse(&plain).map_err(|problem| format!("has {source}, which {problem}"))?;
+    Ok(if wildcard { origin.as_str().replacen("://", "://*.", 1) } else { origin.as_str().to_owned() })
+}
+
+pub(super) fn sign_in(reader: &mut Reader) -> Option<Vec<Way>> {
+    reader.required("SIGN_IN", "list the ways to sign in that shall be open: password", |text| {
+        let ways: Result<Vec<Way>, String> = list(text)
+            .map(|word| Way::parse(word).ok_or_else(|| format!("has {word}, which is no way to sign in")))
+            .collect();
+        match ways {
+            Ok(ways) if ways.is_empty() => Err("is empty: nobody could sign in".to_owned()),
+            other => other,
+        }
+    })
+}
+
+pub(super) fn store(reader: &mut Reader) -> Option<store::Settings> {
+    const REMEDY: &str = "write sqlite: and a file, for example sqlite:data/qlik-embed-bff.db";
+    let file = reader.required("DATABASE_URL", REMEDY, |text| {
+        let file = text.strip_prefix("sqlite:").ok_or("is not an SQLite address")?;
+        let file = PathBuf::from(file.strip_prefix("//").unwrap_or(file));
+        if file.file_name().is_none() { Err("names no file") } else { Ok(file) }
+    });
+    let secret = match reader.secret("SESSION_SECRET", None) {
+        Some((secret, _)) if secret.expose_secret().trim().len() < store::secret::SHORTEST => {
+            let reason = format!("has fewer than {} characters", store::secret::SHORTEST);
+            reader.problem("SESSION_SECRET", reason, "make one with `openssl rand -base64 48`, or leave it out");
+            None
+        }
+        Some((secret, _)) => Some(secret.expose_secret().trim().into()),
+        None => None,
+    };
+    let file = file?;
+    if !reader.is_set("SESSION_SECRET") && secret.is_none() {
+        reader.derived(
+            "SESSION_SECRET",
+            "(kept beside the database)",
+            &store::secret::file_beside(&file).to_string_lossy(),
+        );
+    }
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let above = folder.and_then(std::path::Path::parent).filter(|above| !above.as_os_str().is_empty());
+    if let (Some(folder), Some(above)) = (folder, above)
+        && !folder.is_dir()
+        && !above.is_dir()
+    {
+        let reason = format!("lies in {}, and neither that folder nor the one above it exists", folder.display());
+        reader.problem("DATABASE_URL", reason, "create the folder, or name a file elsewhere");
+        return None;
+    }
+    Some(store::Settings { file, secret })
+}
+
+pub(super) fn session(reader: &mut Reader) -> Option<SessionAges> {
+    let age = |text: &str| match duration(text)? {
+        age if age < SHORTEST_SESSION => Err("is less than a minute"),
+        age => Ok(age),
+    };
+    let idle = reader.required("SESSION_IDLE", DURATION, age);
+    let max = reader.required("SESSION_MAX", DURATION, age);
+    let (idle, max) = (idle?, max?);
+    if idle > max {
+        reader.problem("SESSION_IDLE", "is longer than SESSION_MAX", "shorten it, or lengthen SESSION_MAX");
+        return None;
+    }
+    Some(SessionAges { idle, max })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frame_ancestors_are_sources_of_the_csp() {
+        for (text, expected) in [
+            ("'self'", Ok(vec!["'self'"])),
+            ("self, https://portal.example", Ok(vec!["'self'", "https://portal.example"])),
+            ("https://*.portal.example:444", Ok(vec!["https://*.portal.example:444"])),
+            ("'none'", Ok(vec!["'none'"])),
+            ("none self", Err("has 'none' beside other sites".to_owned())),
+            (
+                "portal.example",
+                Err("has portal.example, which is not an address such as https://portal.example".into()),
+            ),
+            (
+                "https://a.example; script-src *",
+                Err("has script-src, which is not an address such as https://portal.example".into()),
+            ),
+        ] {
+            let expected = expected.map(|list| list.into_iter().map(str::to_owned).collect::<Vec<_>>());
+            assert_eq!(frame_ancestors(text), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Every setting there is: name, default, other spellings. The manual is `.env.example`, which a test holds against
+//! this list.
+
+/// One setting, as an administrator knows it.
+#[derive(Debug)]
+pub struct Setting {
+    /// The environment variable.
+    pub name: &'static str,
+    /// What holds when it is not set.
+    pub default: Option<&'static str>,
+    /// Never shown; may also come from the file that `NAME_FILE` names.
+    pub secret: bool,
+    /// Spellings of the forum tutorial and of Qlik's samples that mean the same.
+    pub aliases: &'static [&'static str],
+}
+
+const fn setting(name: &'static str) -> Setting {
+    Setting { name, default: None, secret: false, aliases: &[] }
+}
+
+impl Setting {
+    const fn or(mut self, default: &'static str) -> Self {
+        self.default = Some(default);
+        self
+    }
+
+    const fn secret(mut self) -> Self {
+        self.secret = true;
+        self
+    }
+
+    const fn also(mut self, aliases: &'static [&'static str]) -> Self {
+        self.aliases = aliases;
+        self
+    }
+}
+
+/// All settings, in the order of the manual.
+pub const SETTINGS: &[Setting] = &[
+    // server
+    setting("LISTEN").or("127.0.0.1:8080"),
+    setting("PUBLIC_URL").also(&["APP_BASE_URL"]),
+    setting("PORTAL_NAME").or("Analytics"),
+    setting("TLS_CERT_FILE"),
+    setting("TLS_KEY_FILE"),
+    setting("TRUSTED_PROXIES"),
+    setting("FRAME_ANCESTORS").or("'self'"),
+    setting("TOKEN_ALLOWED_ORIGINS"),
+    setting("SHUTDOWN_GRACE").or("20s"),
+    setting("LOG_FORMAT").or("text"),
+    setting("RUST_LOG").or("info"),
+    // tenant and page
+    setting("QLIK_TENANT").also(&["TENANT", "TENANT_URI", "tenantDomain"]),
+    setting("QLIK_WEB_INTEGRATION_ID").also(&["WEBINTEGRATIONID", "WEB_INTEGRATION_ID", "qlikWebIntegrationId"]),
+    setting("QLIK_APP_ID").also(&["APPID", "APP_ID"]),
+    setting("QLIK_SHEET_ID").also(&["SHEETID", "SHEET_ID"]),
+    setting("QLIK_TITLE").or("Dashboard"),
+    setting("QLIK_THEME"),
+    setting("QLIK_OPTIONS").or("ctxmenu,currsel"),
+    setting("QLIK_LANGUAGE"),
+    setting("QLIK_IDENTITY").also(&["IDENTITY"]),
+    setting("QLIK_FLOW").or("session"),
+    // token
+    setting("QLIK_JWT_ISSUER").also(&["issuer"]),
+    setting("QLIK_JWT_KEY_ID").also(&["keyid"]),
+    setting("QLIK_JWT_PRIVATE_KEY").secret(),
+    setting("QLIK_JWT_LIFETIME").or("60s"),
+    setting("QLIK_JWT_SKEW").or("30s"),
+    // signing in
+    setting("SIGN_IN").or("password"),
+    // mapping
+    setting("SUBJECT_TEMPLATE").or("{source}|{id}"),
+    // store
+    setting("DATABASE_URL").or("sqlite:data/qlik-embed-bff.db"),
+    setting("SESSION_SECRET").secret(),
+    setting("SESSION_IDLE").or("30m"),
+    setting("SESSION_MAX").or("12h"),
+];
+
+/// Where the key lies when neither `QLIK_JWT_PRIVATE_KEY` nor its `_FILE` is set: where `keygen` writes it.
+pub const DEFAULT_KEY_FILE: &str = "keys/privatekey.pem";
+
+/// Spellings that mean a setting only in part, and how to write them instead.
+pub const FORMER: &[(&str, &str)] = &[("PORT", "LISTEN"), ("REDIS_URL", "DATABASE_URL")];
+
+/// A variable that begins so and is not known is probably a typing error.
+pub const OURS: &[&str] = &["QLIK_", "OIDC_", "TICKET_", "HEADER_", "SESSION_", "SUBJECT_"];
+
+/// The setting of this name.
+pub fn find(name: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.name == name)
+}
+
+/// The known name nearest to one that is not known, if any is near.
+pub fn nearest(name: &str) -> Option<&'static str> {
+    let near = |known: &&Setting| strsim::normalized_damerau_levenshtein(known.name, name);
+    let best = SETTINGS.iter().max_by(|a, b| near(a).total_cmp(&near(b)))?;
+    (near(&best) > 0.7).then_some(best.name)
+}

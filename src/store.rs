@@ -1,0 +1,264 @@
+//! What must be remembered: local accounts, sessions (encrypted, they expire), and failed attempts to sign in.
+//!
+//! One SQLite file today. Callers see accounts, records and counts; only `store/sqlite.rs` knows that there is SQL.
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use moka::sync::Cache;
+use secrecy::SecretString;
+use time::OffsetDateTime;
+
+use crate::identity::Account;
+
+mod seal;
+pub mod secret;
+pub mod sessions;
+mod sqlite;
+
+use seal::Seal;
+use sqlite::Sqlite;
+
+/// How long a record that was read is answered from memory. Another process (`users remove`) ends sessions in the
+/// database; this is how long this one may not have noticed.
+const CACHE_TIME: Duration = Duration::from_secs(5);
+/// How many records memory holds at the most; each is well below 1 KiB.
+const CACHE_RECORDS: u64 = 10_000;
+
+/// Where the store lives and what its records are sealed with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The SQLite file. The folder above it is created when *its* parent exists.
+    pub file: PathBuf,
+    /// Seals what expires; made once and kept beside the database when not configured.
+    pub secret: Option<SecretString>,
+}
+
+/// Why the store did not do as asked. Messages name no content.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The folder for the database file, or the one above it, is not there.
+    #[error("the folder {} does not exist and cannot be made: create it, or name another file in DATABASE_URL", .0.display())]
+    NoFolder(PathBuf),
+    /// The secret beside the database cannot be read or made.
+    #[error("the session secret {} cannot be {verb}: {source}", .file.display())]
+    Secret {
+        /// The file.
+        file: PathBuf,
+        /// What was tried.
+        verb: &'static str,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// The secret beside the database is too short to be one of ours.
+    #[error("the session secret {} is damaged: restore it from a backup, or remove it (everybody then signs in again)", .0.display())]
+    DamagedSecret(PathBuf),
+    /// A newer version of this program has been here.
+    #[error("the database {} belongs to a newer version of qlik-embed-bff: install that version, or name another file in DATABASE_URL", .0.display())]
+    Newer(PathBuf),
+    /// The database could not be opened or brought up to date.
+    #[error("the database {} cannot be opened: {source}", .file.display())]
+    Open {
+        /// The file.
+        file: PathBuf,
+        /// What SQLite said.
+        source: sqlx::Error,
+    },
+    /// A statement failed.
+    #[error("the database did not answer: {0}")]
+    Sql(#[from] sqlx::Error),
+    /// An account of that name is there already.
+    #[error("there is an account named {0} already")]
+    NameTaken(String),
+    /// Another account has the address. Two Qlik users with one address lock each other out (Qlik Cloud facts, A.4).
+    #[error("another account has the e-mail address {0}; Qlik needs one address per person")]
+    EmailTaken(String),
+}
+
+impl Error {
+    /// Whether the administrator must change something before another start can succeed.
+    pub fn is_of_configuration(&self) -> bool {
+        !matches!(self, Self::Sql(_) | Self::NameTaken(_) | Self::EmailTaken(_))
+    }
+}
+
+/// The store. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Store {
+    sqlite: Sqlite,
+    seal: Arc<Seal>,
+    cache: Cache<RecordId, CachedRecord>,
+}
+
+/// SHA-256 of the name that its holder knows; the name itself is not stored.
+type RecordId = [u8; 32];
+type CachedRecord = (OffsetDateTime, Arc<[u8]>);
+
+/// One digest for all that the database should not know in clear.
+fn hash(text: &[u8]) -> [u8; 32] {
+    digest(&SHA256, text).as_ref().try_into().expect("SHA-256 has 32 bytes")
+}
+
+impl Store {
+    /// Opens the database, makes it when there is none, and brings its tables up to date.
+    ///
+    /// # Errors
+    /// Each with a sentence on what to do; nothing is left half made.
+    pub async fn open(settings: &Settings) -> Result<Self, Error> {
+        make_folder(settings)?;
+        let secret = match &settings.secret {
+            Some(secret) => secret.clone(),
+            None => secret::beside(&settings.file)?,
+        };
+        let sqlite = Sqlite::open(&settings.file).await?;
+        let cache = Cache::builder().max_capacity(CACHE_RECORDS).time_to_live(CACHE_TIME).build();
+        Ok(Self { sqlite, seal: Arc::new(Seal::new(&secret)), cache })
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.sqlite.ping().await
+    }
+
+    /// Writes everything out and lets go of the database.
+    pub async fn close(&self) {
+        self.sqlite.close().await;
+    }
+
+    /// Adds an account.
+    ///
+    /// # Errors
+    /// [`Error::NameTaken`] or [`Error::EmailTaken`]; then nothing has changed.
+    pub async fn add_account(&self, account: &Account, password_hash: &str, now: OffsetDateTime) -> Result<(), Error> {
+        self.sqlite.add_account(account, password_hash, now).await
+    }
+
+    /// All accounts, by name.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn accounts(&self) -> Result<Vec<Account>, Error> {
+        self.sqlite.accounts().await
+    }
+
+    /// One account and its password's hash.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn account(&self, id: &str) -> Result<Option<(Account, String)>, Error> {
+        self.sqlite.account(id).await
+    }
+
+    /// Replaces a password and ends the sessions of `owner`. `false` when there is no such account.
+    ///
+    /// # Errors
+    /// When the database does not answer; then nothing has changed.
+    pub async fn set_password(&self, id: &str, password_hash: &str, owner: &str) -> Result<bool, Error> {
+        self.sqlite.set_password(id, password_hash, &hash(owner.as_bytes())).await
+    }
+
+    /// Removes an account and the sessions of `owner`. `false` when there is no such account.
+    ///
+    /// # Errors
+    /// When the database does not answer; then nothing has changed.
+    pub async fn remove_account(&self, id: &str, owner: &str) -> Result<bool, Error> {
+        self.sqlite.remove_account(id, &hash(owner.as_bytes())).await
+    }
+
+    /// Counts one more attempt on `what` and says how many there are now, and when the count starts anew.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn count_attempt(
+        &self,
+        what: &str,
+        now: OffsetDateTime,
+        window: Duration,
+    ) -> Result<(u32, OffsetDateTime), Error> {
+        self.sqlite.count_attempt(&hash(what.as_bytes()), now, window).await
+    }
+
+    /// Takes one attempt on `what` back: it was a good one.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn forgive_attempt(&self, what: &str) -> Result<(), Error> {
+        self.sqlite.forgive_attempt(&hash(what.as_bytes())).await
+    }
+
+    /// Deletes what has expired, in batches that never hold the database for long. Says how much it was.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn sweep(&self, now: OffsetDateTime) -> Result<u64, Error> {
+        self.sqlite.sweep(now).await
+    }
+
+    /// A new record. `false`, and nothing written, when the name is in use.
+    async fn insert_record(
+        &self,
+        name: &[u8],
+        owner: Option<&str>,
+        value: Vec<u8>,
+        until: OffsetDateTime,
+    ) -> Result<bool, Error> {
+        let id = hash(name);
+        let sealed = self.seal.seal(&id, value);
+        self.sqlite.insert_record(&id, owner.map(|owner| hash(owner.as_bytes())), &sealed, until).await
+    }
+
+    /// Changes a record that is there; one that was ended in the meantime stays ended.
+    async fn update_record(
+        &self,
+        name: &[u8],
+        owner: Option<&str>,
+        value: Vec<u8>,
+        until: OffsetDateTime,
+    ) -> Result<(), Error> {
+        let id = hash(name);
+        let sealed = self.seal.seal(&id, value);
+        let result = self.sqlite.update_record(&id, owner.map(|owner| hash(owner.as_bytes())), &sealed, until).await;
+        self.cache.invalidate(&id);
+        result
+    }
+
+    /// The record's expiry and value, unless it has expired.
+    async fn record(&self, name: &[u8], now: OffsetDateTime) -> Result<Option<CachedRecord>, Error> {
+        let id = hash(name);
+        if let Some(cached) = self.cache.get(&id) {
+            return Ok((cached.0 > now).then_some(cached));
+        }
+        let Some((until, sealed)) = self.sqlite.record(&id, now).await? else { return Ok(None) };
+        let Some(value) = self.seal.open(&id, &sealed) else {
+            tracing::warn!("a session does not open with this SESSION_SECRET; its visitor signs in again");
+            return Ok(None);
+        };
+        let record: CachedRecord = (until, value.into());
+        self.cache.insert(id, record.clone());
+        Ok(Some(record))
+    }
+
+    async fn delete_record(&self, name: &[u8]) -> Result<(), Error> {
+        let id = hash(name);
+        let result = self.sqlite.delete_record(&id).await;
+        self.cache.invalidate(&id);
+        result
+    }
+}
+
+/// Makes the folder of the database, for its owner alone, but no more than one: a longer path that is missing is a
+/// typing error.
+fn make_folder(settings: &Settings) -> Result<(), Error> {
+    let Some(folder) = settings.file.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(_) if !folder.is_dir() => Err(Error::NoFolder(folder.to_owned())),
+        _ => Ok(()),
+    }
+}

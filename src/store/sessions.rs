@@ -1,0 +1,84 @@
+//! The session layer's view of the store: its records, encrypted, by the hash of their id, on our clock.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use serde_json::Value;
+use tower_sessions::session::{Id, Record};
+use tower_sessions::{SessionStore, session_store};
+
+use super::{Error, Store};
+use crate::clock::Clock;
+
+/// The entry of a session that names whose it is: an [`Identity::key`](crate::identity::Identity::key).
+pub const OWNER: &str = "owner";
+
+/// Sessions in the store.
+#[derive(Clone)]
+pub struct Sessions {
+    store: Store,
+    clock: Clock,
+}
+
+impl Sessions {
+    /// Sessions that expire by this clock.
+    pub fn new(store: Store, clock: Clock) -> Self {
+        Self { store, clock }
+    }
+}
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sessions")
+    }
+}
+
+#[async_trait]
+impl SessionStore for Sessions {
+    async fn create(&self, record: &mut Record) -> session_store::Result<()> {
+        loop {
+            let value = encode(record)?;
+            let created = self.store.insert_record(&name(&record.id), owner(record), value, record.expiry_date).await;
+            if created.map_err(backend)? {
+                return Ok(());
+            }
+            record.id = Id::default();
+        }
+    }
+
+    async fn save(&self, record: &Record) -> session_store::Result<()> {
+        let value = encode(record)?;
+        let saved = self.store.update_record(&name(&record.id), owner(record), value, record.expiry_date).await;
+        saved.map_err(backend)
+    }
+
+    async fn load(&self, id: &Id) -> session_store::Result<Option<Record>> {
+        let Some((expiry_date, value)) = self.store.record(&name(id), self.clock.now()).await.map_err(backend)? else {
+            return Ok(None);
+        };
+        let data =
+            serde_json::from_slice(&value).map_err(|problem| session_store::Error::Decode(problem.to_string()))?;
+        Ok(Some(Record { id: *id, data, expiry_date }))
+    }
+
+    async fn delete(&self, id: &Id) -> session_store::Result<()> {
+        self.store.delete_record(&name(id)).await.map_err(backend)
+    }
+}
+
+/// The id stays out of the value: whoever opens a row still cannot take the session over.
+fn encode(record: &Record) -> session_store::Result<Vec<u8>> {
+    serde_json::to_vec(&record.data).map_err(|problem| session_store::Error::Encode(problem.to_string()))
+}
+
+fn name(id: &Id) -> [u8; 16] {
+    id.0.to_le_bytes()
+}
+
+fn owner(record: &Record) -> Option<&str> {
+    record.data.get(OWNER).and_then(Value::as_str)
+}
+
+fn backend(problem: Error) -> session_store::Error {
+    session_store::Error::Backend(problem.to_string())
+}

@@ -1,0 +1,233 @@
+//! The store on one SQLite file: write-ahead log, so that readers do not wait for the writer.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use time::OffsetDateTime;
+
+use super::Error;
+use crate::identity::Account;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
+
+/// How long a statement waits for another process's write.
+const BUSY: Duration = Duration::from_secs(5);
+/// How many rows one step of a sweep deletes.
+const SWEEP_BATCH: i64 = 500;
+
+#[derive(Clone, Debug)]
+pub(super) struct Sqlite(SqlitePool);
+
+type AccountRow = (String, String, String, String);
+
+impl Sqlite {
+    pub(super) async fn open(file: &Path) -> Result<Self, Error> {
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .busy_timeout(BUSY);
+        let failed = |source| Error::Open { file: file.to_owned(), source };
+        let pool = SqlitePoolOptions::new().max_connections(4).connect_with(options).await.map_err(failed)?;
+        match MIGRATIONS.run(&pool).await {
+            Ok(()) => Ok(Self(pool)),
+            Err(MigrateError::VersionMissing(_) | MigrateError::VersionTooOld(..)) => {
+                Err(Error::Newer(file.to_owned()))
+            }
+            Err(MigrateError::Execute(source)) => Err(failed(source)),
+            Err(other) => Err(failed(sqlx::Error::Migrate(Box::new(other)))),
+        }
+    }
+
+    pub(super) async fn ping(&self) -> Result<(), Error> {
+        sqlx::query("SELECT 1").execute(&self.0).await?;
+        Ok(())
+    }
+
+    pub(super) async fn close(&self) {
+        self.0.close().await;
+    }
+
+    pub(super) async fn add_account(
+        &self,
+        account: &Account,
+        password_hash: &str,
+        now: OffsetDateTime,
+    ) -> Result<(), Error> {
+        let groups = serde_json::to_string(&account.groups).expect("a list of strings is JSON");
+        let inserted = sqlx::query(
+            "INSERT INTO account (id, name, email, groups, password_hash, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+        )
+        .bind(&account.id)
+        .bind(&account.name)
+        .bind(&account.email)
+        .bind(groups)
+        .bind(password_hash)
+        .bind(now.unix_timestamp())
+        .execute(&self.0)
+        .await;
+        match inserted {
+            Ok(_) => Ok(()),
+            Err(sqlx::Error::Database(problem)) if problem.is_unique_violation() => {
+                let by_email = problem.message().contains("account.email");
+                Err(if by_email {
+                    Error::EmailTaken(account.email.clone())
+                } else {
+                    Error::NameTaken(account.id.clone())
+                })
+            }
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    pub(super) async fn accounts(&self) -> Result<Vec<Account>, Error> {
+        let rows: Vec<AccountRow> =
+            sqlx::query_as("SELECT id, name, email, groups FROM account ORDER BY id").fetch_all(&self.0).await?;
+        Ok(rows.into_iter().map(account).collect())
+    }
+
+    pub(super) async fn account(&self, id: &str) -> Result<Option<(Account, String)>, Error> {
+        let row: Option<(String, String, String, String, String)> =
+            sqlx::query_as("SELECT id, name, email, groups, password_hash FROM account WHERE id = ?")
+                .bind(id)
+                .fetch_optional(&self.0)
+                .await?;
+        Ok(row.map(|(id, name, email, groups, password_hash)| (account((id, name, email, groups)), password_hash)))
+    }
+
+    pub(super) async fn set_password(&self, id: &str, password_hash: &str, owner: &[u8]) -> Result<bool, Error> {
+        let mut transaction = self.0.begin().await?;
+        let changed = sqlx::query("UPDATE account SET password_hash = ? WHERE id = ?")
+            .bind(password_hash)
+            .bind(id)
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query("DELETE FROM record WHERE owner = ?").bind(owner).execute(&mut *transaction).await?;
+        transaction.commit().await?;
+        Ok(changed.rows_affected() == 1)
+    }
+
+    pub(super) async fn remove_account(&self, id: &str, owner: &[u8]) -> Result<bool, Error> {
+        let mut transaction = self.0.begin().await?;
+        let removed = sqlx::query("DELETE FROM account WHERE id = ?").bind(id).execute(&mut *transaction).await?;
+        sqlx::query("DELETE FROM record WHERE owner = ?").bind(owner).execute(&mut *transaction).await?;
+        transaction.commit().await?;
+        Ok(removed.rows_affected() == 1)
+    }
+
+    pub(super) async fn count_attempt(
+        &self,
+        id: &[u8],
+        now: OffsetDateTime,
+        window: Duration,
+    ) -> Result<(u32, OffsetDateTime), Error> {
+        let (count, until): (i64, i64) = sqlx::query_as(
+            "INSERT INTO attempt (id, count, expires_at) VALUES (?1, 1, ?3)
+             ON CONFLICT (id) DO UPDATE SET
+                 count = CASE WHEN expires_at <= ?2 THEN 1 ELSE count + 1 END,
+                 expires_at = CASE WHEN expires_at <= ?2 THEN ?3 ELSE expires_at END
+             RETURNING count, expires_at",
+        )
+        .bind(id)
+        .bind(now.unix_timestamp())
+        .bind((now + window).unix_timestamp())
+        .fetch_one(&self.0)
+        .await?;
+        Ok((u32::try_from(count).unwrap_or(u32::MAX), at(until)))
+    }
+
+    pub(super) async fn forgive_attempt(&self, id: &[u8]) -> Result<(), Error> {
+        sqlx::query("UPDATE attempt SET count = count - 1 WHERE id = ? AND count > 0")
+            .bind(id)
+            .execute(&self.0)
+            .await?;
+        Ok(())
+    }
+
+    pub(super) async fn sweep(&self, now: OffsetDateTime) -> Result<u64, Error> {
+        const RECORDS: &str = "DELETE FROM record WHERE id IN (SELECT id FROM record WHERE expires_at <= ? LIMIT ?)";
+        const ATTEMPTS: &str = "DELETE FROM attempt WHERE id IN (SELECT id FROM attempt WHERE expires_at <= ? LIMIT ?)";
+        let mut swept = 0;
+        for statement in [RECORDS, ATTEMPTS] {
+            loop {
+                let batch =
+                    sqlx::query(statement).bind(now.unix_timestamp()).bind(SWEEP_BATCH).execute(&self.0).await?;
+                swept += batch.rows_affected();
+                if batch.rows_affected() < SWEEP_BATCH.unsigned_abs() {
+                    break;
+                }
+            }
+        }
+        Ok(swept)
+    }
+
+    pub(super) async fn insert_record(
+        &self,
+        id: &[u8],
+        owner: Option<[u8; 32]>,
+        value: &[u8],
+        until: OffsetDateTime,
+    ) -> Result<bool, Error> {
+        let inserted =
+            sqlx::query("INSERT INTO record (id, owner, value, expires_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING")
+                .bind(id)
+                .bind(owner.as_ref().map(<[u8; 32]>::as_slice))
+                .bind(value)
+                .bind(until.unix_timestamp())
+                .execute(&self.0)
+                .await?;
+        Ok(inserted.rows_affected() == 1)
+    }
+
+    /// An update, never an insert: it must not bring a session back that was ended while a request was under way.
+    pub(super) async fn update_record(
+        &self,
+        id: &[u8],
+        owner: Option<[u8; 32]>,
+        value: &[u8],
+        until: OffsetDateTime,
+    ) -> Result<(), Error> {
+        sqlx::query("UPDATE record SET owner = ?, value = ?, expires_at = ? WHERE id = ?")
+            .bind(owner.as_ref().map(<[u8; 32]>::as_slice))
+            .bind(value)
+            .bind(until.unix_timestamp())
+            .bind(id)
+            .execute(&self.0)
+            .await?;
+        Ok(())
+    }
+
+    pub(super) async fn record(
+        &self,
+        id: &[u8],
+        now: OffsetDateTime,
+    ) -> Result<Option<(OffsetDateTime, Vec<u8>)>, Error> {
+        let row: Option<(i64, Vec<u8>)> =
+            sqlx::query_as("SELECT expires_at, value FROM record WHERE id = ? AND expires_at > ?")
+                .bind(id)
+                .bind(now.unix_timestamp())
+                .fetch_optional(&self.0)
+                .await?;
+        Ok(row.map(|(until, value)| (at(until), value)))
+    }
+
+    pub(super) async fn delete_record(&self, id: &[u8]) -> Result<(), Error> {
+        sqlx::query("DELETE FROM record WHERE id = ?").bind(id).execute(&self.0).await?;
+        Ok(())
+    }
+}
+
+fn account((id, name, email, groups): AccountRow) -> Account {
+    let groups = serde_json::from_str(&groups).unwrap_or_else(|_| {
+        tracing::error!("the groups of an account in the database are damaged; it is treated as being in none");
+        Vec::new()
+    });
+    Account { id, name, email, groups }
+}
+
+fn at(seconds: i64) -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}

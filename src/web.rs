@@ -1,0 +1,95 @@
+//! The server's outside: the route table, and the layers that every request passes.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::get;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::csrf::CsrfLayer;
+use tower_http::timeout::TimeoutLayer;
+use tower_sessions::SessionManagerLayer;
+use tower_sessions::cookie::SameSite;
+
+use crate::app::App;
+use crate::auth::Way;
+use crate::store::sessions::Sessions;
+
+mod address;
+pub mod assets;
+mod embed;
+pub mod error;
+mod health;
+mod login;
+mod security;
+mod token;
+mod trail;
+mod visitor;
+
+pub use error::Error;
+
+/// The largest body that a form of ours can have, in bytes.
+const LARGEST_BODY: usize = 16 * 1024;
+/// How long a request may take. Proxied and streamed answers will have limits of their own.
+const LONGEST_REQUEST: Duration = Duration::from_secs(30);
+
+/// The whole server: every route on one screen, every layer in one place.
+pub fn router(app: App) -> Router {
+    let pages = Router::new()
+        .route("/", get(embed::home))
+        .route("/embed/{slug}", get(embed::page))
+        .route("/logout", get(login::signed_out).post(login::sign_out))
+        .route("/session", get(visitor::session))
+        .layer(CompressionLayer::new());
+    let mut sign_in = Router::new().route("/login", get(login::form));
+    if app.sign_in.contains(&Way::Password) {
+        sign_in = sign_in.route("/login", axum::routing::post(login::password));
+    }
+    let tokens = Router::new()
+        .route("/token", get(token::issue_default))
+        .route("/token/{slug}", get(token::issue))
+        .layer(from_fn_with_state(app.clone(), security::check_token_origin));
+    let stateless = Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/favicon.ico", get(assets::favicon))
+        .route("/static/{hash}/{*file}", get(assets::file).layer(CompressionLayer::new()));
+
+    pages
+        .merge(sign_in)
+        .merge(tokens)
+        // Forms are posted from our own pages only.
+        .layer(csrf(&app))
+        .layer(from_fn_with_state(app.clone(), security::finish_cookies))
+        .layer(sessions(&app))
+        .merge(stateless)
+        .fallback(error::no_such_page)
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, LONGEST_REQUEST))
+        .layer(CatchPanicLayer::custom(error::panicked))
+        // From here on outwards every answer is final: failures become pages or JSON, headers are added, a line is logged.
+        .layer(from_fn_with_state(app.clone(), error::present))
+        .layer(from_fn_with_state(app.clone(), security::add_headers))
+        .layer(from_fn_with_state(app.clone(), trail::log_request))
+        .layer(from_fn(trail::name_request))
+        .with_state(app)
+}
+
+/// `Origin` and `Sec-Fetch-Site` instead of hidden form fields. The public origin is listed for proxies that rewrite
+/// `Host`.
+fn csrf(app: &App) -> CsrfLayer {
+    let origin = app.server.public_url.as_str();
+    CsrfLayer::new().add_trusted_origin(origin).expect("a parsed origin is one")
+}
+
+fn sessions(app: &App) -> SessionManagerLayer<Sessions> {
+    let https = app.server.public_url.is_https();
+    SessionManagerLayer::new(Sessions::new(app.store.clone(), app.clock.clone()))
+        .with_name(visitor::cookie_name(https))
+        .with_secure(https)
+        .with_http_only(true)
+        .with_same_site(SameSite::Lax)
+}

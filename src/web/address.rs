@@ -1,0 +1,79 @@
+//! From where a request comes: the TCP peer, or what a trusted proxy says about it.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use axum::extract::{ConnectInfo, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap};
+use ipnet::IpNet;
+
+use crate::app::App;
+
+/// The visitor's address, for limits and logs.
+pub struct ClientAddress(pub IpAddr);
+
+impl FromRequestParts<App> for ClientAddress {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
+        Ok(Self(find(&app.server.trusted_proxies, &parts.extensions, &parts.headers)))
+    }
+}
+
+/// The address of the client that sent this request.
+pub fn of_client(app: &App, request: &Request) -> IpAddr {
+    find(&app.server.trusted_proxies, request.extensions(), request.headers())
+}
+
+/// The peer; behind trusted proxies, the last address in `X-Forwarded-For` that is not one of them. What lies before it
+/// in the list came from the client itself and may be invented.
+fn find(trusted: &[IpNet], extensions: &Extensions, headers: &HeaderMap) -> IpAddr {
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
+    let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(&address));
+    let Some(peer) = peer.filter(|&peer| is_trusted(peer)) else {
+        return peer.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
+    };
+    let forwarded: Vec<&str> = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .collect();
+    let mut client = peer;
+    for hop in forwarded.iter().rev() {
+        let Ok(address) = hop.parse::<IpAddr>() else { break };
+        client = address.to_canonical();
+        if !is_trusted(client) {
+            break;
+        }
+    }
+    client
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_trusted_proxies_are_believed() {
+        let trusted = ["10.0.0.0/8".parse().expect("a network")];
+        for (peer, forwarded, expected) in [
+            ("203.0.113.9", "", "203.0.113.9"),
+            ("203.0.113.9", "198.51.100.1", "203.0.113.9"),
+            ("10.0.0.1", "198.51.100.1", "198.51.100.1"),
+            ("10.0.0.1", "6.6.6.6, 198.51.100.1, 10.0.0.2", "198.51.100.1"),
+            ("10.0.0.1", "198.51.100.1, nonsense", "10.0.0.1"),
+            ("10.0.0.1", "10.0.0.3", "10.0.0.3"),
+            ("::ffff:10.0.0.1", "2001:db8::1", "2001:db8::1"),
+        ] {
+            let mut extensions = Extensions::new();
+            let peer_address: IpAddr = peer.parse().expect("an address");
+            extensions.insert(ConnectInfo(SocketAddr::new(peer_address, 1)));
+            let mut headers = HeaderMap::new();
+            headers.insert("x-forwarded-for", forwarded.parse().expect("a header"));
+            assert_eq!(find(&trusted, &extensions, &headers).to_string(), expected, "{peer} {forwarded}");
+        }
+    }
+}

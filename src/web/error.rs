@@ -1,0 +1,279 @@
+//! One answer per failure: a page for people, JSON for programs. The cause goes to the log, once, here.
+
+use askama::Template;
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use serde_json::json;
+
+use super::trail::RequestId;
+use super::{assets, security};
+use crate::app::App;
+use crate::mapping;
+use crate::qlik::token;
+use crate::store;
+
+/// What a handler could not do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nobody is signed in, or no longer.
+    #[error("not signed in")]
+    SignedOut,
+    /// There is no such page.
+    #[error("no such page")]
+    NoSuchPage,
+    /// Another site's page asked for what is for our own pages.
+    #[error("the request came from another origin")]
+    ForeignOrigin,
+    /// This person is nobody to Qlik.
+    #[error("denied: {0}")]
+    Denied(#[from] mapping::Denied),
+    /// No token.
+    #[error(transparent)]
+    Token(#[from] token::Error),
+    /// The store did not answer.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The session could not be read or written.
+    #[error(transparent)]
+    Session(#[from] tower_sessions::session::Error),
+    /// A template did not render.
+    #[error(transparent)]
+    Render(#[from] askama::Error),
+    /// Something that cannot be, was.
+    #[error("{0}")]
+    Broken(&'static str),
+}
+
+/// A failure as the visitor is told it.
+#[derive(Clone, Debug)]
+struct Failure {
+    code: &'static str,
+    title: &'static str,
+    message: String,
+    advice: Option<&'static str>,
+    /// Seconds until another try makes sense.
+    retry_after: Option<u64>,
+}
+
+impl Error {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::SignedOut => StatusCode::UNAUTHORIZED,
+            Self::NoSuchPage => StatusCode::NOT_FOUND,
+            Self::ForeignOrigin | Self::Denied(_) => StatusCode::FORBIDDEN,
+            Self::Token(token::Error::Saturated { .. }) | Self::Store(_) | Self::Session(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::Token(_) | Self::Render(_) | Self::Broken(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn failure(&self) -> Failure {
+        let failure = Failure::of_status(self.status());
+        match self {
+            Self::SignedOut => Failure { code: "session_expired", ..failure },
+            Self::ForeignOrigin => Failure { code: "foreign_origin", ..failure },
+            Self::Denied(reason) => Failure {
+                code: "denied",
+                message: format!("You cannot see this page: {reason}."),
+                advice: Some("Ask your administrator to complete your account."),
+                ..failure
+            },
+            Self::Token(token::Error::Saturated { retry_after }) => {
+                Failure { code: "busy", retry_after: Some(retry_after.as_secs().max(1)), ..failure }
+            }
+            _ => failure,
+        }
+    }
+}
+
+impl Failure {
+    fn of_status(status: StatusCode) -> Self {
+        let (code, title, message) = match status {
+            StatusCode::UNAUTHORIZED => ("unauthorized", "Please sign in", "You are not signed in, or no longer."),
+            StatusCode::FORBIDDEN => {
+                ("forbidden", "Not from here", "This request came from another site and was refused.")
+            }
+            StatusCode::NOT_FOUND => {
+                ("not_found", "There is nothing here", "This page does not exist, or is not for you.")
+            }
+            StatusCode::METHOD_NOT_ALLOWED => {
+                ("method_not_allowed", "That does not work here", "This address does not take such requests.")
+            }
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                ("too_large", "That was too much", "The request was larger than it may be.")
+            }
+            StatusCode::SERVICE_UNAVAILABLE => (
+                "unavailable",
+                "Not available right now",
+                "The server cannot do this at the moment. Try again shortly.",
+            ),
+            StatusCode::GATEWAY_TIMEOUT => {
+                ("timeout", "That took too long", "The server did not finish in time. Try again.")
+            }
+            status if status.is_client_error() => {
+                ("bad_request", "That request is not right", "The server could not understand the request.")
+            }
+            _ => ("internal", "Something went wrong", "The fault is ours, and it has been logged. Try again."),
+        };
+        let retry_after = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(5);
+        Self { code, title, message: message.to_owned(), advice: None, retry_after }
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        if status.is_server_error() {
+            tracing::error!(problem = %self, "request failed");
+        } else if !matches!(self, Self::SignedOut | Self::NoSuchPage) {
+            tracing::warn!(problem = %self, "request refused");
+        }
+        let mut response = status.into_response();
+        response.extensions_mut().insert(self.failure());
+        response
+    }
+}
+
+/// For every address that is no route.
+pub async fn no_such_page() -> Error {
+    Error::NoSuchPage
+}
+
+/// For a handler that panicked: the panic itself was logged where it happened.
+pub fn panicked(_: Box<dyn std::any::Any + Send>) -> axum::http::Response<axum::body::Body> {
+    Error::Broken("a handler panicked").into_response()
+}
+
+/// In which form the sender of a request can use an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wants {
+    /// A browser's window or tab: a page, and redirects.
+    Page,
+    /// A frame in somebody's page: a page, but never the sign-in form.
+    Frame,
+    /// A script or a program: JSON.
+    Data,
+}
+
+impl Wants {
+    /// By `Sec-Fetch-Dest`; browsers that do not send it, by `Accept`.
+    pub fn of(headers: &HeaderMap) -> Self {
+        let header = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+        match header("sec-fetch-dest") {
+            Some("document") => Self::Page,
+            Some("iframe" | "frame" | "embed" | "object") => Self::Frame,
+            Some(_) => Self::Data,
+            None if header("accept").is_some_and(|accept| accept.contains("text/html")) => Self::Page,
+            None => Self::Data,
+        }
+    }
+}
+
+/// Turns what handlers and layers report as failures into what their sender can read.
+pub async fn present(State(app): State<App>, request: Request, next: Next) -> Response {
+    let wants = Wants::of(request.headers());
+    let id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
+    let response = next.run(request).await;
+    let status = response.status();
+    let failure = match response.extensions().get::<Failure>() {
+        Some(failure) => failure.clone(),
+        // Handlers that answer in their own words do so in HTML or JSON; layers and extractors give plain text or nothing.
+        None if is_error(status) && !has_own_words(&response) => Failure::of_status(status),
+        None => return response,
+    };
+    let mut presented = match (wants, status) {
+        (Wants::Page, StatusCode::UNAUTHORIZED) => Redirect::to("/login").into_response(),
+        (Wants::Page | Wants::Frame, _) => page(&app, wants, status, &failure, id),
+        (Wants::Data, _) => {
+            let body = json!({ "error": failure.code, "message": failure.message, "request_id": id });
+            (status, Json(body)).into_response()
+        }
+    };
+    // What the layers inside have added stays: cookies, CORS, `Allow`.
+    for (name, value) in response.headers() {
+        if !presented.headers().contains_key(name) && name != axum::http::header::CONTENT_LENGTH {
+            presented.headers_mut().append(name, value.clone());
+        }
+    }
+    if let Some(seconds) = failure.retry_after {
+        presented.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
+    presented
+}
+
+fn is_error(status: StatusCode) -> bool {
+    status.is_client_error() || status.is_server_error()
+}
+
+fn has_own_words(response: &Response) -> bool {
+    let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.starts_with("text/html") || kind.starts_with("application/json")
+}
+
+fn page(app: &App, wants: Wants, status: StatusCode, failure: &Failure, request_id: String) -> Response {
+    let site = Site::of(app);
+    let html = if wants == Wants::Frame && status == StatusCode::UNAUTHORIZED {
+        FramedPage { site }.render()
+    } else {
+        let way = Some(Way { href: "/", label: "Go to the start page" });
+        let Failure { title, message, advice, .. } = failure.clone();
+        ErrorPage { site, visitor: None, status: status.as_u16(), title, message, advice, way, request_id }.render()
+    };
+    match html {
+        Ok(html) => {
+            let policy = security::failure_policy(&app.server.frame_ancestors);
+            (status, [(CONTENT_SECURITY_POLICY, policy)], Html(html)).into_response()
+        }
+        Err(problem) => {
+            tracing::error!(%problem, "the error page did not render");
+            (status, failure.message.clone()).into_response()
+        }
+    }
+}
+
+/// What every page's frame shows.
+pub struct Site {
+    /// The portal's name.
+    pub name: String,
+    /// What addresses of assets begin with.
+    pub assets: String,
+}
+
+impl Site {
+    /// The site of this application.
+    pub fn of(app: &App) -> Self {
+        Self { name: app.server.portal_name.clone(), assets: assets::prefix() }
+    }
+}
+
+/// The way on from a failure.
+struct Way {
+    href: &'static str,
+    label: &'static str,
+}
+
+/// A failure, for people.
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage {
+    site: Site,
+    visitor: Option<String>,
+    status: u16,
+    title: &'static str,
+    message: String,
+    advice: Option<&'static str>,
+    way: Option<Way>,
+    request_id: String,
+}
+
+/// Instead of the sign-in form, inside a frame.
+#[derive(Template)]
+#[template(path = "framed.html")]
+struct FramedPage {
+    site: Site,
+}

@@ -1,0 +1,120 @@
+//! Signing in and out.
+
+use std::time::Duration;
+
+use askama::Template;
+use axum::Form;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_SECURITY_POLICY, RETRY_AFTER};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use secrecy::SecretString;
+use serde::Deserialize;
+use tower_sessions::Session;
+
+use super::address::ClientAddress;
+use super::error::{Error, Site};
+use super::security;
+use super::visitor::{self, Visit};
+use crate::app::App;
+use crate::auth::password::Refused;
+
+/// `GET /login`: the sign-in form; whoever is signed in goes on.
+pub async fn form(State(app): State<App>, session: Session) -> Result<Response, Error> {
+    if Visit::current(&app, &session).await?.is_some() {
+        return Ok(Redirect::to("/").into_response());
+    }
+    let page = LoginPage { site: Site::of(&app), visitor: None, problem: None, username: String::new() };
+    Ok(Html(page.render()?).into_response())
+}
+
+/// What the form sends.
+#[derive(Deserialize)]
+pub struct Credentials {
+    username: String,
+    password: SecretString,
+}
+
+/// `POST /login`: checks the password, begins a session under a new id, and leads back to where the visitor wanted to go.
+pub async fn password(
+    State(app): State<App>,
+    session: Session,
+    ClientAddress(address): ClientAddress,
+    Form(typed): Form<Credentials>,
+) -> Result<Response, Error> {
+    match app.passwords.verify(&typed.username, typed.password, address, app.clock.now()).await {
+        Ok(identity) => {
+            tracing::info!(identity = identity.key(), "signed in");
+            let to = visitor::begin(&app, &session, identity).await?;
+            Ok(Redirect::to(to.as_str()).into_response())
+        }
+        Err(Refused::Store(problem)) => Err(problem.into()),
+        Err(refused) => refuse(&app, &refused, typed.username),
+    }
+}
+
+fn refuse(app: &App, refused: &Refused, username: String) -> Result<Response, Error> {
+    tracing::warn!(%refused, "sign-in refused");
+    let (status, problem, wait) = match refused {
+        Refused::Throttled { retry_after } => {
+            let problem = format!("Too many attempts. Wait {}, then try again.", in_words(*retry_after));
+            (StatusCode::TOO_MANY_REQUESTS, problem, Some(retry_after.as_secs()))
+        }
+        Refused::Busy => {
+            let problem = "Many people are signing in right now. Try again in a few seconds.".to_owned();
+            (StatusCode::SERVICE_UNAVAILABLE, problem, Some(5))
+        }
+        Refused::Wrong | Refused::Store(_) => {
+            let problem = "The user name or the password is wrong. Check both and try again.".to_owned();
+            (StatusCode::UNAUTHORIZED, problem, None)
+        }
+    };
+    let page = LoginPage { site: Site::of(app), visitor: None, problem: Some(problem), username };
+    let mut response = (status, Html(page.render()?)).into_response();
+    if let Some(seconds) = wait {
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
+    Ok(response)
+}
+
+fn in_words(wait: Duration) -> String {
+    match wait.as_secs().div_ceil(60) {
+        0 | 1 => "a minute".to_owned(),
+        minutes => format!("{minutes} minutes"),
+    }
+}
+
+/// `POST /logout`: ends the session.
+pub async fn sign_out(session: Session) -> Result<Response, Error> {
+    session.flush().await?;
+    Ok(Redirect::to("/logout").into_response())
+}
+
+/// `GET /logout`: says that the session has ended. Its script ends the tenant's session in this browser too.
+pub async fn signed_out(State(app): State<App>, session: Session) -> Result<Response, Error> {
+    if Visit::current(&app, &session).await?.is_some() {
+        return Ok(Redirect::to("/").into_response());
+    }
+    let policy = security::signed_out_policy(&app.tenant.origin);
+    let page = SignedOutPage { site: Site::of(&app), visitor: None, tenant: app.tenant.origin.to_string() };
+    Ok(([(CONTENT_SECURITY_POLICY, policy)], Html(page.render()?)).into_response())
+}
+
+/// The sign-in form.
+#[derive(Template)]
+#[template(path = "login.html")]
+struct LoginPage {
+    site: Site,
+    visitor: Option<String>,
+    problem: Option<String>,
+    username: String,
+}
+
+/// After signing out.
+#[derive(Template)]
+#[template(path = "signed_out.html")]
+struct SignedOutPage {
+    site: Site,
+    visitor: Option<String>,
+    tenant: String,
+}

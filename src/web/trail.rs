@@ -1,0 +1,50 @@
+//! One id and one log line a request. Paths are logged by route, so that nothing a visitor types ends up in a log.
+
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::Next;
+use axum::response::Response;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use super::address;
+use crate::app::App;
+
+const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The name of one request in logs and on error pages.
+#[derive(Clone, Debug)]
+pub struct RequestId(pub String);
+
+/// Gives the request its id; a log line or an error page with the same id belongs to it.
+pub async fn name_request(mut request: Request, next: Next) -> Response {
+    let id = Uuid::new_v4().simple().to_string();
+    let value = HeaderValue::try_from(&id).expect("hexadecimal digits are a header value");
+    request.extensions_mut().insert(RequestId(id));
+    let mut response = next.run(request).await;
+    response.headers_mut().insert(HEADER, value);
+    response
+}
+
+/// Logs one line when the answer is ready.
+pub async fn log_request(State(app): State<App>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
+    let address = address::of_client(&app, &request);
+    let id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
+    let span = tracing::info_span!("request", id);
+    let response = next.run(request).instrument(span.clone()).await;
+    let _entered = span.enter();
+    let milliseconds = started.elapsed().as_millis();
+    let status = response.status().as_u16();
+    // Probes come every few seconds and say nothing while all is well.
+    if matches!(&*route, "/healthz" | "/readyz") && response.status().is_success() {
+        tracing::debug!(%method, route, status, ms = milliseconds, %address, "answered");
+    } else {
+        tracing::info!(%method, route, status, ms = milliseconds, %address, "answered");
+    }
+    response
+}

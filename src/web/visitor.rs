@@ -1,0 +1,203 @@
+//! The session as handlers see it: who is signed in, since when, and where they wanted to go.
+
+use axum::Json;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{Method, Uri};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
+use tower_sessions::{Expiry, Session};
+
+use super::error::{Error, Wants};
+use crate::app::App;
+use crate::identity::Identity;
+use crate::store::sessions::OWNER;
+
+/// The entries of a session.
+const VISIT: &str = "visit";
+const RETURN_TO: &str = "return_to";
+/// How long the way back is kept for somebody who has not signed in.
+const WAY_BACK: Duration = Duration::minutes(15);
+/// How often activity is written down; sessions may end that much sooner than `SESSION_IDLE` says.
+const TOUCH_EVERY: Duration = Duration::minutes(1);
+
+/// The cookie's name. The prefix makes browsers refuse it from anybody but this very host (RFC 6265bis, section 4.1.3).
+pub fn cookie_name(https: bool) -> &'static str {
+    if https { "__Host-qlik-embed-bff" } else { "qlik-embed-bff" }
+}
+
+/// What a session remembers of its visitor.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Visit {
+    identity: Identity,
+    /// Names this session's own engine session at the tenant, so that its selections are not shared.
+    engine: String,
+    #[serde(with = "time::serde::timestamp")]
+    signed_in: OffsetDateTime,
+    #[serde(with = "time::serde::timestamp")]
+    seen: OffsetDateTime,
+}
+
+impl Visit {
+    /// The visit of whoever is signed in. Reading it extends nothing.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn current(app: &App, session: &Session) -> Result<Option<Self>, Error> {
+        let visit = session.get::<Self>(VISIT).await?;
+        Ok(visit.filter(|visit| app.clock.now() < visit.ends(app)))
+    }
+
+    /// When the session ends unless its visitor comes back.
+    fn ends(&self, app: &App) -> OffsetDateTime {
+        (self.seen + app.session.idle).min(self.signed_in + app.session.max)
+    }
+
+    async fn save(&self, app: &App, session: &Session) -> Result<(), Error> {
+        session.insert(VISIT, self).await?;
+        session.set_expiry(Some(Expiry::AtDateTime(self.ends(app))));
+        Ok(())
+    }
+}
+
+/// Begins a session for this person under a new id (so that one planted before is worth nothing), and says where they
+/// wanted to go.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn begin(app: &App, session: &Session, identity: Identity) -> Result<ReturnPath, Error> {
+    let wanted: Option<String> = session.remove(RETURN_TO).await?;
+    session.clear().await;
+    session.cycle_id().await?;
+    let mut engine = [0; 16];
+    aws_lc_rs::rand::fill(&mut engine).expect("the operating system has randomness");
+    let now = app.clock.now();
+    session.insert(OWNER, identity.key()).await?;
+    let visit = Visit { identity, engine: URL_SAFE_NO_PAD.encode(engine), signed_in: now, seen: now };
+    visit.save(app, session).await?;
+    Ok(wanted.as_deref().and_then(ReturnPath::parse).unwrap_or_default())
+}
+
+/// A visitor who is signed in. Handlers that take one are closed to everybody else.
+pub struct SignedIn(Visit);
+
+impl SignedIn {
+    /// Who this is to us.
+    pub fn identity(&self) -> &Identity {
+        &self.0.identity
+    }
+
+    /// The name to greet with.
+    pub fn name(&self) -> &str {
+        if self.0.identity.name.is_empty() { &self.0.identity.id } else { &self.0.identity.name }
+    }
+
+    /// The engine identity of this session.
+    pub fn engine_identity(&self) -> &str {
+        &self.0.engine
+    }
+}
+
+impl FromRequestParts<App> for SignedIn {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
+        let session = Session::from_request_parts(parts, app).await.map_err(|(_, why)| Error::Broken(why))?;
+        if let Some(mut visit) = Visit::current(app, &session).await? {
+            if app.clock.now() - visit.seen >= TOUCH_EVERY {
+                visit.seen = app.clock.now();
+                visit.save(app, &session).await?;
+            }
+            return Ok(Self(visit));
+        }
+        if parts.method == Method::GET
+            && Wants::of(&parts.headers) == Wants::Page
+            && let Some(path) = ReturnPath::of(&parts.uri)
+        {
+            session.insert(RETURN_TO, path.as_str()).await?;
+            session.set_expiry(Some(Expiry::AtDateTime(app.clock.now() + WAY_BACK)));
+        }
+        Err(Error::SignedOut)
+    }
+}
+
+/// `GET /session`: who is signed in, and until when. Asking extends nothing.
+pub async fn session(State(app): State<App>, session: Session) -> Result<Json<SessionAnswer>, Error> {
+    let visit = Visit::current(&app, &session).await?.ok_or(Error::SignedOut)?;
+    let expires_at = visit.ends(&app).format(&Rfc3339).map_err(|_| Error::Broken("a time after the year 9999"))?;
+    Ok(Json(SessionAnswer { name: visit.identity.name, id: visit.identity.id, expires_at }))
+}
+
+/// What `/session` says.
+#[derive(Serialize)]
+pub struct SessionAnswer {
+    name: String,
+    id: String,
+    /// RFC 3339, UTC.
+    expires_at: String,
+}
+
+/// A path on this server, to return to after signing in. Anything that a browser could read as another place is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReturnPath(String);
+
+impl Default for ReturnPath {
+    fn default() -> Self {
+        Self("/".to_owned())
+    }
+}
+
+impl ReturnPath {
+    /// The longest path that is kept, in bytes.
+    const LONGEST: usize = 1024;
+
+    fn of(uri: &Uri) -> Option<Self> {
+        Self::parse(uri.path_and_query()?.as_str())
+    }
+
+    /// `None` for everything but a path of ours: browsers treat `\` as `/`, ignore tabs and line breaks, and read `//x`
+    /// as another host.
+    pub fn parse(text: &str) -> Option<Self> {
+        let local = text.starts_with('/') && !text.starts_with("//") && !text.starts_with("/login");
+        let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+        (local && plain && text.len() <= Self::LONGEST).then(|| Self(text.to_owned()))
+    }
+
+    /// The path, with its query.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_paths_of_ours_are_ways_back() {
+        for good in ["/", "/embed/default", "/embed/sales?select=a%20b", "/embed/%2F%2Fevil.example"] {
+            assert_eq!(ReturnPath::parse(good).as_ref().map(ReturnPath::as_str), Some(good));
+        }
+        let long = format!("/{}", "x".repeat(ReturnPath::LONGEST));
+        for bad in [
+            "",
+            "embed",
+            "//evil.example",
+            "/\\evil.example",
+            "\\\\evil.example",
+            "https://evil.example",
+            "/\t/evil.example",
+            "/\n/evil.example",
+            "javascript:alert(1)",
+            "/login",
+            "/login?x",
+            "/ä",
+            &long,
+        ] {
+            assert_eq!(ReturnPath::parse(bad), None, "{bad}");
+        }
+    }
+}
