@@ -46,9 +46,18 @@ const TOO_MANY = {
 const ENGINE = { what: "Qlik Cloud's engine is not available at the moment.", advice: "Try again in a minute." };
 const SIGNED_OUT = { what: "Your sign-in at Qlik Cloud has ended.", advice: "Reconnect to be signed in again." };
 
+/** Ends that only mean something once the app is open. */
+/** @type {Verdict} */
+const ENDED = { what: "This session has ended.", advice: "Reconnect to start a new one." };
+/** @type {Verdict} */
+const LOST = {
+  what: "Due to loss of connection, this session has been suspended.",
+  advice: "Reconnect to carry on where you were.",
+  resumes: true,
+};
+
 /** @type {Readonly<Record<number, Verdict>>} */
 const CLOSES = {
-  1000: { what: "This session has ended.", advice: "Reconnect to start a new one." },
   4001: { what: "Because nothing happened for a while, this session has ended.", advice: "Reconnect to carry on." },
   4002: { what: "This session has ended because a licence is being renewed.", advice: "Reconnect in a minute." },
   4003: {
@@ -183,12 +192,8 @@ export function notOpened(objection) {
  * @returns {{ resumes: boolean, problem: Problem }}
  */
 export function disconnected({ code, reason }) {
-  const known = CLOSES[code];
-  const resumes = known ? known.resumes === true : code !== 1000;
-  const { what, advice } = known ?? {
-    what: "Due to loss of connection, this session has been suspended.",
-    advice: "Reconnect to carry on where you were.",
-  };
+  const known = code === 1000 ? ENDED : CLOSES[code];
+  const { what, advice, resumes = false } = known ?? LOST;
   const title = resumes ? "Connection interrupted" : "Session ended";
   return {
     resumes,

@@ -64,7 +64,7 @@ export const cookiesBlocked = (answer) =>
     title: "Your browser blocks the sign-in",
     advice:
       "Allow third-party cookies for this site, or leave private browsing, then try again. " +
-      "An administrator can avoid the need for them with an embedding flow that keeps the tenant session on the server.",
+      "In a managed browser your administrator can allow them for Qlik Cloud.",
     detail: describe("users/me after the login", answer),
   });
 
@@ -96,7 +96,7 @@ const CODES = {
     advice: "An administrator of the tenant can add you.",
   },
   "INTERNAL-TOKEN-1": {
-    what: "Qlik Cloud found the token of this portal invalid.",
+    what: "Qlik Cloud found this portal's sign-in token incomplete or out of date.",
     advice: "An administrator should look at the claim that is named in the details, and at the portal server's clock.",
   },
   "CSRF-TOKEN-2": {
@@ -131,7 +131,7 @@ const STATUSES = {
   login: {
     400: CODES["INTERNAL-TOKEN-1"] ?? BUSY,
     401: {
-      what: "Qlik Cloud refused the sign-in that this portal vouched for.",
+      what: "Qlik Cloud refused this portal's sign-in token.",
       advice:
         "An administrator should compare issuer, key ID and certificate of the tenant's JWT identity provider with the " +
         "portal's settings, and check the portal server's clock.",
@@ -141,7 +141,7 @@ const STATUSES = {
       advice: "An administrator of the tenant can tell whether you are a member and active.",
     },
     406: {
-      what: "Qlik Cloud did not accept the sign-in that this portal vouched for.",
+      what: "Qlik Cloud did not accept this portal's sign-in token.",
       advice:
         "This answer usually means that issuer or key ID differ from those of the tenant's JWT identity provider. " +
         "An administrator should compare them.",

@@ -25,7 +25,7 @@ const LONGEST_WAIT_S = 300;
 const LONGEST_TEXT = 200;
 
 /**
- * An address on the tenant.
+ * An address on the tenant. Spaces become `%20`: form encoding's `+` is not undone by everybody who reads a query.
  *
  * @param {Page} page
  * @param {string} path
@@ -33,7 +33,8 @@ const LONGEST_TEXT = 200;
  */
 export function tenantUrl(page, path, query = {}) {
   const url = new URL(path, page.tenant);
-  for (const [name, value] of Object.entries(query)) if (value !== "") url.searchParams.set(name, value);
+  const given = Object.entries(query).filter(([, value]) => value !== "");
+  url.search = given.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join("&");
   return url;
 }
 
