@@ -1,0 +1,238 @@
+//! The documentation is true: its commands run, its settings and makefile targets exist, its links lead somewhere.
+//!
+//! A block fenced as `sh` is run, in order, in one fresh directory for each document. Three words behind it change that:
+//!
+//! - `sh by-hand` needs a tenant, root, a terminal or a server that stays: its syntax is checked, and that each
+//!   subcommand and flag of ours exists.
+//! - `sh make` calls the makefile, which calls these tests: its targets must exist.
+//! - `text output` is what the block before it prints, with `...` for whatever varies.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use qlik_embed_bff::config::settings::{DEFAULT_KEY_FILE, SETTINGS};
+
+mod blocks;
+use blocks::{Block, blocks};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_qlik-embed-bff");
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every page of documentation, relative to the root.
+fn documents() -> Vec<PathBuf> {
+    let mut found = vec!["README.md".into(), "keys/README.md".into()];
+    let docs = fs::read_dir(root().join("docs")).expect("there is documentation");
+    found.extend(docs.map(|entry| Path::new("docs").join(entry.expect("can be listed").file_name())));
+    found.retain(|path: &PathBuf| path.extension().is_some_and(|extension| extension == "md"));
+    found.sort();
+    found
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|problem| panic!("{}: {problem}", path.display()))
+}
+
+/// A directory as a newcomer has it: the manual of settings, the folder for keys, and our command in the path.
+fn fresh_directory() -> tempfile::TempDir {
+    let fresh = tempfile::tempdir().expect("a directory can be made");
+    let at = |path: &str| fresh.path().join(path);
+    for folder in ["bin", "keys"] {
+        fs::create_dir(at(folder)).expect("a new directory is empty");
+    }
+    std::os::unix::fs::symlink(BINARY, at("bin/qlik-embed-bff")).expect("a new directory is empty");
+    fs::copy(root().join(".env.example"), at(".env.example")).expect("the manual is there");
+    fresh
+}
+
+/// Runs a command in the directory, with nothing else in its environment than what it needs to be found.
+fn run(directory: &Path, command: &[&str]) -> Output {
+    #[expect(clippy::disallowed_methods, reason = "where the shell and its tools are is the machine's to say")]
+    let path = std::env::var("PATH").unwrap_or_default();
+    Command::new(command[0])
+        .args(&command[1..])
+        .current_dir(directory)
+        .env_clear()
+        .env("PATH", format!("{}:{path}", directory.join("bin").display()))
+        .env("HOME", directory)
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap_or_else(|problem| panic!("{} cannot be run: {problem}", command[0]))
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn the_commands_of_each_document_run_in_a_fresh_directory() {
+    for document in documents() {
+        let fresh = fresh_directory();
+        let mut printed = String::new();
+        for block in blocks(&read(&document)) {
+            let place = format!("{}:{}", document.display(), block.line);
+            match block.kind.as_str() {
+                "sh" => {
+                    let output = run(fresh.path(), &["sh", "-euc", &block.text]);
+                    printed = text(&output.stdout);
+                    assert!(output.status.success(), "{place}: {}\n{printed}{}", output.status, text(&output.stderr));
+                }
+                "text output" => assert_prints(&place, &block.text, &printed),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Each line of `expected` is a line of `printed`, in order; `...` stands for anything, also for whole lines.
+fn assert_prints(place: &str, expected: &str, printed: &str) {
+    let mut lines = printed.lines();
+    for wanted in expected.lines().filter(|line| line.trim() != "...") {
+        assert!(
+            lines.any(|line| fits(wanted, line)),
+            "{place}: nothing like this is printed:\n{wanted}\n\nbut:\n{printed}"
+        );
+    }
+}
+
+fn fits(pattern: &str, line: &str) -> bool {
+    let mut parts = pattern.trim_end().split("...");
+    let Some(mut rest) = parts.next().and_then(|start| line.strip_prefix(start)) else { return false };
+    let mut last = None;
+    for part in parts {
+        let Some(found) = rest.find(part) else { return false };
+        rest = &rest[found + part.len()..];
+        last = Some(part);
+    }
+    rest.trim_end().is_empty() || last == Some("")
+}
+
+#[test]
+fn commands_that_are_run_by_hand_are_well_formed_and_their_flags_exist() {
+    let fresh = fresh_directory();
+    for document in documents() {
+        for Block { text: script, line, .. } in blocks(&read(&document)).iter().filter(|block| block.is("sh by-hand")) {
+            let place = format!("{}:{line}", document.display());
+            let syntax = run(fresh.path(), &["sh", "-n", "-c", script]);
+            assert!(syntax.status.success(), "{place}: {}", text(&syntax.stderr));
+            for call in calls(script) {
+                assert_known(fresh.path(), &place, &call);
+            }
+        }
+    }
+}
+
+/// The arguments of each call of ours in a script.
+fn calls(script: &str) -> Vec<Vec<String>> {
+    let joined = script.replace("\\\n", " ");
+    let commands = joined.split(['\n', ';', '|', '(', ')', '&']);
+    commands
+        .filter_map(|command| command.split_once("qlik-embed-bff ").map(|(_, arguments)| arguments))
+        .map(|arguments| arguments.split_whitespace().map(|word| word.trim_matches('"').to_owned()).collect())
+        .collect()
+}
+
+/// Follows the subcommands, and looks each flag up in their help.
+fn assert_known(directory: &Path, place: &str, arguments: &[String]) {
+    let help = |path: &[&str]| {
+        let output = run(directory, &[&["qlik-embed-bff"], path, &["--help"]].concat());
+        assert!(output.status.success(), "{place}: {path:?} has no help");
+        text(&output.stdout)
+    };
+    let mut path: Vec<&str> = Vec::new();
+    let mut known = help(&path);
+    for argument in arguments {
+        if let Some(flag) = argument.strip_prefix("--") {
+            let flag = flag.split('=').next().unwrap_or(flag);
+            let listed =
+                known.split(|c: char| !(c.is_alphanumeric() || c == '-')).any(|word| word == format!("--{flag}"));
+            assert!(listed, "{place}: {path:?} does not know --{flag}:\n{known}");
+        } else if known.lines().any(|line| line.trim_start().split_whitespace().next() == Some(argument))
+            && known.contains("Commands:")
+        {
+            path.push(argument);
+            known = help(&path);
+        }
+    }
+    assert!(!path.is_empty(), "{place}: no such command: {arguments:?}");
+}
+
+#[test]
+fn the_makefile_knows_what_the_documentation_calls() {
+    let makefile = read(Path::new("Makefile"));
+    for document in documents() {
+        for block in blocks(&read(&document)).iter().filter(|block| block.is("sh make")) {
+            for line in block.text.lines() {
+                let target = line.strip_prefix("make ").unwrap_or_else(|| panic!("not a call of make: {line}"));
+                assert!(makefile.lines().any(|rule| rule.starts_with(&format!("{target}:"))), "no target {target}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_shell_block_says_how_it_is_checked() {
+    for document in documents() {
+        for Block { kind, line, .. } in blocks(&read(&document)) {
+            let known = ["sh", "sh by-hand", "sh make", "text", "text output", "nginx", "ini", "json"];
+            assert!(known.contains(&kind.as_str()), "{}:{line}: a block fenced as {kind:?}", document.display());
+        }
+    }
+}
+
+#[test]
+fn links_to_files_lead_somewhere() {
+    for document in documents() {
+        let page = read(&document);
+        let links = page.split("](").skip(1).filter_map(|rest| rest.split_once(')').map(|(link, _)| link));
+        for link in links.filter(|link| !link.contains("://") && !link.starts_with('#')) {
+            let file = link.split('#').next().unwrap_or(link);
+            let from = document.parent().unwrap_or(Path::new(""));
+            assert!(root().join(from).join(file).exists(), "{}: {link}", document.display());
+        }
+    }
+}
+
+#[test]
+fn the_manual_of_settings_has_exactly_the_settings_and_their_defaults() {
+    let manual = read(Path::new(".env.example"));
+    let named = manual.lines().filter_map(|line| line.strip_prefix('#')?.split_once('='));
+    let listed: Vec<_> = named.filter(|(name, _)| name.chars().all(|c| c.is_ascii_uppercase() || c == '_')).collect();
+    let mut expected = Vec::new();
+    for setting in SETTINGS {
+        expected.push((setting.name.to_owned(), setting.default.unwrap_or_default()));
+        if setting.secret {
+            let file = if setting.name == "QLIK_JWT_PRIVATE_KEY" { DEFAULT_KEY_FILE } else { "" };
+            expected.push((format!("{}_FILE", setting.name), file));
+        }
+    }
+    let expected: Vec<_> = expected.iter().map(|(name, default)| (name.as_str(), *default)).collect();
+    assert_eq!(listed, expected, "the manual and the code list different settings, defaults, or orders");
+    for setting in SETTINGS {
+        for alias in setting.aliases {
+            let told = manual.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == *alias);
+            assert!(told, "the manual does not tell that {alias} means {}", setting.name);
+        }
+    }
+}
+
+#[test]
+fn settings_that_the_documentation_names_exist() {
+    let mut known: BTreeSet<String> = SETTINGS.iter().map(|setting| setting.name.to_owned()).collect();
+    known.extend(SETTINGS.iter().filter(|setting| setting.secret).map(|setting| format!("{}_FILE", setting.name)));
+    known.extend(SETTINGS.iter().flat_map(|setting| setting.aliases).map(|alias| (*alias).to_owned()));
+    for document in documents() {
+        let page = read(&document);
+        // Words between backquotes, one in two, that look like variables.
+        for code in page.split('`').skip(1).step_by(2) {
+            let name = code.split('=').next().unwrap_or(code);
+            let looks = name.contains('_') && name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+            let of_the_tenant = name.starts_with("SESSION_ERROR_") || name == "USER_INVITE_EXPIRED";
+            assert!(!looks || of_the_tenant || known.contains(name), "{}: {name} is no setting", document.display());
+        }
+    }
+}

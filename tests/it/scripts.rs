@@ -1,0 +1,74 @@
+//! The shell scripts, on machines that lack things.
+//!
+//! Nothing is installed or removed here: the scripts see a path in which programs are missing, and a package manager
+//! that only says how it was called.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::Command;
+
+/// A machine with a shell, the tools named here, and stand-ins for others.
+struct Machine(tempfile::TempDir);
+
+impl Machine {
+    fn with(tools: &[&str]) -> Self {
+        let machine = Self(tempfile::tempdir().expect("a directory can be made"));
+        for tool in [&["sh", "dirname", "cat", "cksum"], tools].concat() {
+            let found =
+                ["/usr/bin", "/bin"].map(|folder| Path::new(folder).join(tool)).into_iter().find(|path| path.exists());
+            let found = found.unwrap_or_else(|| panic!("{tool} is on every machine"));
+            symlink(found, machine.0.path().join(tool)).expect("a new directory is empty");
+        }
+        machine
+    }
+
+    /// A program that prints a line and succeeds.
+    fn stand_in(self, name: &str, line: &str) -> Self {
+        let path = self.0.path().join(name);
+        fs::write(&path, format!("#!/bin/sh\necho \"{line}\"\n")).expect("can be written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it is ours");
+        self
+    }
+
+    /// Runs a script: whether it succeeded, and what it said.
+    fn run(&self, script: &str) -> (bool, String) {
+        let output = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(script))
+            .env_clear()
+            .env("PATH", self.0.path())
+            .output()
+            .expect("scripts can be run");
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+    }
+}
+
+#[test]
+fn root_on_debian_gets_what_the_tests_need() {
+    let bare = Machine::with(&[]).stand_in("id", "0").stand_in("apt-get", "apt-get $*, $DEBIAN_FRONTEND");
+    let (succeeded, said) = bare.run("setup-tests");
+    assert!(succeeded, "{said}");
+    let (update, install) = said.split_once("noninteractive").expect("an update, then an installation");
+    assert!(update.contains("apt-get update"), "{said}");
+    assert!(
+        install.contains("install -y") && install.contains("chromium fonts-liberation chromium-driver openssl"),
+        "{said}"
+    );
+}
+
+#[test]
+fn others_are_told_the_command_and_nothing_is_installed() {
+    let bare = Machine::with(&[]).stand_in("id", "1000").stand_in("apt-get", "must not be called");
+    let (succeeded, said) = bare.stand_in("openssl", "is here").run("setup-tests");
+    assert!(!succeeded);
+    assert!(said.contains("apt-get install -y chromium fonts-liberation chromium-driver\n"), "{said}");
+    assert!(!said.contains("must not be called"), "{said}");
+}
+
+#[test]
+fn a_machine_that_has_everything_is_left_alone() {
+    let complete = ["chromium", "chromedriver", "openssl"]
+        .iter()
+        .fold(Machine::with(&[]), |machine, name| machine.stand_in(name, ""));
+    assert_eq!(complete.stand_in("apt-get", "must not be called").run("setup-tests"), (true, String::new()));
+}
