@@ -63,8 +63,8 @@ pub fn router(app: App) -> Router {
         .merge(tokens)
         // Forms are posted from our own pages only.
         .layer(csrf(&app))
-        .layer(from_fn_with_state(app.clone(), security::finish_cookies))
         .layer(sessions(&app))
+        .layer(from_fn_with_state(app.clone(), security::finish_cookies))
         .merge(stateless)
         .fallback(error::no_such_page)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))

@@ -42,7 +42,7 @@ pub(super) fn read(reader: &mut Reader) -> Option<Pages> {
         "open the sheet in the tenant and copy the id behind /sheet/ in the address",
         |text| name_of(text, "is not a sheet id"),
     );
-    let title = reader.required("QLIK_TITLE", "write a title for the page", |text| plain(text));
+    let title = reader.required("QLIK_TITLE", "write a title for the page", plain);
     let theme = reader.optional("QLIK_THEME", "write a theme id, such as breeze, or leave it out", |text| {
         name_of(text, "is not a theme id")
     });

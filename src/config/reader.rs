@@ -39,7 +39,7 @@ impl Display for Problems {
             write!(f, "\n  {variable} {reason}\n      {remedy}\n")?;
         }
         for (place, hint) in self.hints.iter().enumerate() {
-            write!(f, "{}  note: {hint}\n", if place == 0 { "\n" } else { "" })?;
+            writeln!(f, "{}  note: {hint}", if place == 0 { "\n" } else { "" })?;
         }
         Ok(())
     }

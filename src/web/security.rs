@@ -97,7 +97,8 @@ pub async fn check_token_origin(State(app): State<App>, request: Request, next: 
     let origin = headers.get(ORIGIN).cloned();
     let is = |allowed: &Origin| origin.as_ref().is_some_and(|origin| origin == allowed.as_str());
     let allowed = app.server.token_allowed_origins.iter().any(is);
-    if !allowed && !(is(&app.server.public_url) || is_same_origin(headers, origin.as_ref())) {
+    let ours = is(&app.server.public_url) || is_same_origin(headers, origin.as_ref());
+    if !(allowed || ours) {
         tracing::warn!(?origin, "a page of another origin asked for a token");
         return Err(Error::ForeignOrigin);
     }

@@ -1,1 +1,13 @@
-fn main() {}
+//! Behaviour, through the real router, the real binary and real browsers; a file per behaviour.
+
+mod binary;
+mod config;
+mod docs;
+mod headers;
+mod keygen;
+mod portal;
+mod scripts;
+mod sessions;
+mod sign_in;
+mod token;
+mod token_endpoint;

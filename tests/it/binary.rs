@@ -1,0 +1,282 @@
+//! The real binary, in a fresh directory, as an administrator runs it.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use qlik_embed_bff::clock::Clock;
+use qlik_embed_bff::store::{Settings, Store};
+
+use crate::portal::settings;
+
+fn command(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_qlik-embed-bff"));
+    command.args(arguments).current_dir(folder).env_clear();
+    command
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    read(command(folder, arguments).stdin(Stdio::null()).output().expect("it runs"))
+}
+
+fn run_with_input(folder: &Path, arguments: &[&str], input: &str) -> (Option<i32>, String, String) {
+    let mut command = command(folder, arguments);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
+    child.stdin.take().expect("piped").write_all(input.as_bytes()).expect("it reads");
+    read(child.wait_with_output().expect("it ends"))
+}
+
+fn read(output: Output) -> (Option<i32>, String, String) {
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+/// Writes `.env` with the least that must be set, and these changes.
+fn configure(folder: &Path, changes: &[(&str, &str)]) {
+    let mut env = settings(folder);
+    env.remove("QLIK_JWT_PRIVATE_KEY");
+    fs::create_dir_all(folder.join("keys")).expect("a folder");
+    fs::write(
+        folder.join("keys/privatekey.pem"),
+        secrecy::ExposeSecret::expose_secret(&crate::portal::KEY.private_key),
+    )
+    .expect("written");
+    env.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    let lines: String = env.iter().map(|(name, value)| format!("{name}='{value}'\n")).collect();
+    fs::write(folder.join(".env"), lines).expect("written");
+}
+
+#[test]
+fn without_a_configuration_it_says_what_is_missing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for arguments in [&[][..], &["serve"], &["config", "check"], &["config", "show"]] {
+        let (code, out, err) = run(folder.path(), arguments);
+        assert_eq!((code, out.as_str()), (Some(78), ""), "{err}");
+        assert!(
+            err.starts_with("qlik-embed-bff: the configuration has 7 problems\n\n  QLIK_TENANT is not set\n"),
+            "{err}"
+        );
+        assert!(err.contains("keygen"), "{err}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0, "nothing was made");
+}
+
+#[test]
+fn wrong_usage_is_its_own_exit_code() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for arguments in [&["serv"][..], &["users"], &["users", "add", "ada"], &["keygen", "--bits", "1024"]] {
+        assert_eq!(run(folder.path(), arguments).0, Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn the_configuration_is_read_from_the_file_and_the_environment_wins() {
+    let folder = tempfile::tempdir().expect("a folder");
+    configure(folder.path(), &[("QLIK_TITLE", "From the file"), ("SHEETID", "x")]);
+    let (code, out, err) = run(folder.path(), &["config", "check"]);
+    assert_eq!((code, out.as_str()), (Some(0), "the configuration is good\n"), "{err}");
+    let output =
+        command(folder.path(), &["config", "show"]).env("QLIK_TITLE", "From outside").output().expect("it runs");
+    let (code, out, _) = read(output);
+    assert_eq!(code, Some(0));
+    assert!(out.lines().any(|line| line.starts_with("QLIK_TITLE ") && line.contains("From outside")), "{out}");
+    assert!(!out.contains("PRIVATE KEY"), "{out}");
+    assert!(!folder.path().join("portal.db").exists(), "looking changes nothing");
+
+    fs::write(folder.path().join(".env"), "QLIK_TENANT acme\n").expect("written");
+    let (code, _, err) = run(folder.path(), &["config", "check"]);
+    assert_eq!(code, Some(78));
+    assert!(err.contains(".env has a line that is not NAME=value"), "{err}");
+}
+
+#[test]
+fn accounts_are_added_listed_changed_and_removed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let add = [
+        "users",
+        "add",
+        "Ada",
+        "--name",
+        "Ada Lovelace",
+        "--email",
+        "ada@example.com",
+        "--group",
+        "sales",
+        "--group",
+        "all",
+    ];
+    let (code, out, err) = run_with_input(folder.path(), &add, "correct horse\n");
+    assert_eq!((code, out.as_str(), err.as_str()), (Some(0), "ada can sign in.\n", ""));
+    let (code, _, err) = run_with_input(folder.path(), &add, "correct horse\n");
+    assert_eq!(code, Some(1));
+    assert!(err.contains("there is an account named ada already"), "{err}");
+    let same_address = ["users", "add", "bob", "--email", "ADA@example.com"];
+    let (code, _, err) = run_with_input(folder.path(), &same_address, "correct horse\n");
+    assert_eq!(code, Some(1));
+    assert!(err.contains("another account has the e-mail address ADA@example.com"), "{err}");
+    for (arguments, input, part) in [
+        (["users", "add", "eve", "--email", "eve"], "correct horse\n", "is not an e-mail address"),
+        (["users", "add", "e ve", "--email", "eve@example.com"], "correct horse\n", "cannot be a sign-in name"),
+        (["users", "add", "eve", "--email", "eve@example.com"], "short\n", "at least 8 characters"),
+    ] {
+        let (code, _, err) = run_with_input(folder.path(), &arguments, input);
+        assert_eq!(code, Some(1));
+        assert!(err.contains(part), "{err}");
+    }
+    run_with_input(folder.path(), &["users", "add", "bob", "--email", "bob@example.com"], "correct horse\n");
+    let (_, out, _) = run(folder.path(), &["users", "list"]);
+    assert_eq!(out, "ada  Ada Lovelace  ada@example.com  sales, all\nbob  bob           bob@example.com\n");
+    let (code, out, _) = run_with_input(folder.path(), &["users", "set-password", "ADA"], "another horse\n");
+    assert_eq!((code, out.as_str()), (Some(0), "ada has a new password; sessions under the old one have ended.\n"));
+    let (code, out, _) = run(folder.path(), &["users", "remove", "ada"]);
+    assert_eq!((code, out.as_str()), (Some(0), "ada is removed, and signed out everywhere.\n"));
+    let (code, _, err) = run(folder.path(), &["users", "remove", "ada"]);
+    assert_eq!(code, Some(1));
+    assert!(err.contains("there is no account named ada"), "{err}");
+    let text = fs::read(folder.path().join("data/qlik-embed-bff.db")).expect("the database");
+    assert!(!text.windows(5).any(|window| window == b"horse"));
+}
+
+#[test]
+fn tokens_are_printed_for_accounts_and_for_people_described() {
+    let folder = tempfile::tempdir().expect("a folder");
+    configure(folder.path(), &[]);
+    let (code, _, err) = run(folder.path(), &["token", "--identity", "ada"]);
+    assert_eq!(code, Some(1));
+    assert!(err.contains("there is no account named ada"), "{err}");
+    let (code, out, _) = run(folder.path(), &["token", "--identity", "ada", "--email", "ada@example.com", "--claims"]);
+    assert_eq!(code, Some(0));
+    assert!(out.contains("\"password|ada\""), "{out}");
+    run_with_input(folder.path(), &["users", "add", "ada", "--email", "ada@example.com"], "correct horse\n");
+    let (code, out, _) = run(folder.path(), &["token", "--identity", "ada"]);
+    assert_eq!((code, out.trim_end().split('.').count()), (Some(0), 3));
+}
+
+/// A server that is ended when the test is.
+struct Server {
+    child: Child,
+    log: BufReader<std::process::ChildStderr>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Server {
+    fn start(folder: &Path) -> Self {
+        let mut child = command(folder, &["serve"]).stderr(Stdio::piped()).spawn().expect("it runs");
+        let log = BufReader::new(child.stderr.take().expect("piped"));
+        Self { child, log }
+    }
+
+    /// Reads the log up to a line with this text.
+    fn wait_for(&mut self, text: &str) -> String {
+        let mut line = String::new();
+        loop {
+            line.clear();
+            assert_ne!(self.log.read_line(&mut line).expect("a log"), 0, "it ended before it said {text}");
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+}
+
+#[test]
+fn it_serves_logs_and_stops_when_asked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let port = free_port();
+    configure(folder.path(), &[("LISTEN", &format!("127.0.0.1:{port}")), ("LOG_FORMAT", "json")]);
+    let mut server = Server::start(folder.path());
+    server.wait_for("serving");
+    let answer = get(port, "/login?secret=never-logged");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let id = answer.lines().find_map(|line| line.strip_prefix("x-request-id: ")).expect("a request id").to_owned();
+    let line: serde_json::Value = serde_json::from_str(&server.wait_for("answered")).expect("a line of JSON");
+    assert_eq!(line["span"]["id"], id.trim());
+    assert_eq!((&line["method"], &line["route"], &line["status"]), (&"GET".into(), &"/login".into(), &200.into()));
+    assert!(!line.to_string().contains("never-logged"), "{line}");
+    let asked = Command::new("kill").arg(server.child.id().to_string()).status().expect("kill");
+    assert!(asked.success());
+    server.wait_for("stopped");
+    assert_eq!(server.child.wait().expect("it ends").code(), Some(0));
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
+}
+
+fn get(port: u16, path: &str) -> String {
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).expect("it listens");
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nAccept: text/html\r\nConnection: close\r\n\r\n")
+        .expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer
+}
+
+#[test]
+fn endless_heads_of_requests_are_cut_off() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let port = free_port();
+    configure(folder.path(), &[("LISTEN", &format!("127.0.0.1:{port}"))]);
+    let mut server = Server::start(folder.path());
+    server.wait_for("serving");
+    let answer = get(port, &format!("/{}", "x".repeat(60_000)));
+    assert!(answer.starts_with("HTTP/1.1 414") || answer.starts_with("HTTP/1.1 431"), "{answer}");
+}
+
+#[test]
+fn a_port_in_use_is_said_and_nothing_is_made() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    configure(folder.path(), &[("LISTEN", &address)]);
+    let (code, _, err) = run(folder.path(), &["serve"]);
+    assert_eq!(code, Some(1));
+    assert!(err.contains(&format!("cannot listen on {address}: stop the program that does, or set LISTEN")), "{err}");
+    assert!(!folder.path().join("portal.db").exists());
+}
+
+#[test]
+fn a_database_of_a_newer_version_is_left_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    configure(folder.path(), &[("LISTEN", "127.0.0.1:0")]);
+    let file = folder.path().join("portal.db");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let store = Store::open(&Settings { file: file.clone(), secret: None }).await.expect("a new store");
+        store.sweep(Clock::default().now()).await.expect("it answers");
+        store.close().await;
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&file);
+        let pool = sqlx::SqlitePool::connect_with(options).await.expect("it opens");
+        sqlx::query("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'later', 1, x'00', 0)")
+            .execute(&pool)
+            .await
+            .expect("a later version");
+        pool.close().await;
+    });
+    let (code, _, err) = run(folder.path(), &["serve"]);
+    assert_eq!(code, Some(78));
+    assert!(err.contains("belongs to a newer version of qlik-embed-bff"), "{err}");
+}
+
+#[test]
+fn the_folder_of_the_database_is_made_and_closed_to_others() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    run(folder.path(), &["users", "list"]);
+    let mode = |path: &str| fs::metadata(folder.path().join(path)).expect("it is there").permissions().mode() & 0o777;
+    assert_eq!(mode("data"), 0o700);
+    assert_eq!(mode("data/qlik-embed-bff.secret"), 0o600);
+    fs::write(folder.path().join("data/qlik-embed-bff.secret"), "cut").expect("written");
+    let (code, _, err) = run(folder.path(), &["users", "list"]);
+    assert_eq!(code, Some(78));
+    assert!(err.contains("is damaged"), "{err}");
+}
