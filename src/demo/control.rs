@@ -1,0 +1,167 @@
+//! The hand behind the curtain: what a test, or the demo, may do to a running tenant, and what it may look at.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use serde_json::Value;
+
+use super::{
+    engine::{Order, Socket},
+    listener::Listener,
+    refusal::{Refusal, Times},
+    settings::{NoAccess, Settings},
+    state::{Login, Request, State, held},
+    users::User,
+};
+
+/// A handle on a running tenant; cheap to clone, usable from any task.
+#[derive(Clone)]
+pub struct Control {
+    pub(super) state: Arc<State>,
+    pub(super) listener: Arc<Mutex<Listener>>,
+}
+
+impl Control {
+    /// Changes settings while the tenant runs: `control.change(|s| s.switches.theme = Theme::Unset)`.
+    pub fn change(&self, edit: impl FnOnce(&mut Settings)) {
+        edit(&mut held(&self.state.settings));
+    }
+
+    /// The settings as they are now.
+    pub fn settings(&self) -> Settings {
+        self.state.settings()
+    }
+
+    /// Refuses requests whose path begins so: `/login/jwt-session`, `/app/`, or `/` for all. Earlier orders go first.
+    pub fn refuse(&self, path: &str, refusal: Refusal, times: Times) {
+        if times != Times::Next(0) {
+            held(&self.state.faults).refusals.push((path.to_owned(), refusal, times));
+        }
+    }
+
+    /// Answers requests whose path begins so only after a while.
+    pub fn delay(&self, path: &str, by: Duration) {
+        held(&self.state.faults).delays.push((path.to_owned(), by));
+    }
+
+    /// Takes back all refusals and delays.
+    pub fn mend(&self) {
+        *held(&self.state.faults) = Default::default();
+    }
+
+    /// Stops listening and drops every connection: from now on they are refused. Nothing is forgotten.
+    pub async fn unplug(&self) {
+        let ending = held(&self.listener).stop();
+        self.drop_sockets();
+        if let Some(task) = ending {
+            // However it ended, nobody listens any more.
+            let _ = task.await;
+        }
+    }
+
+    /// Listens again on the same port.
+    pub fn plug_in(&self) -> io::Result<()> {
+        let mut listener = held(&self.listener);
+        let socket = listener.rebind()?;
+        listener.serve(socket, super::router(&self.state))
+    }
+
+    /// Moves the tenant's clock, which token checks, sessions and the `Date` header follow.
+    pub fn shift_clock(&self, by: time::Duration) {
+        self.state.shift_clock(by);
+    }
+
+    /// Ends all cookie sessions. Their sockets stay, unless a switch says otherwise.
+    pub fn expire_sessions(&self) {
+        let ended = held(&self.state.sessions).end_all();
+        if held(&self.state.settings).switches.sockets_end_with_session {
+            let engine = held(&self.state.engine);
+            ended.iter().for_each(|session| engine.close_of_session(session));
+        }
+    }
+
+    /// Makes every CSRF token that was given out stale.
+    pub fn stale_csrf(&self) {
+        held(&self.state.sessions).renew_csrf_secrets();
+    }
+
+    /// Disables a user: no login, no session.
+    pub fn disable_user(&self, subject: &str) {
+        held(&self.state.users).set_status(subject, "disabled");
+    }
+
+    /// Lets a disabled user in again.
+    pub fn enable_user(&self, subject: &str) {
+        held(&self.state.users).set_status(subject, "active");
+    }
+
+    /// Takes away a subject's access to the app; it need not be a user yet.
+    pub fn deny_app(&self, subject: &str, how: NoAccess) {
+        held(&self.state.users).denied.insert(subject.to_owned(), how);
+    }
+
+    /// Gives the access back.
+    pub fn grant_app(&self, subject: &str) {
+        held(&self.state.users).denied.remove(subject);
+    }
+
+    /// An access token for an existing user, as OAuth would give out.
+    pub fn access_token(&self, subject: &str) -> Option<String> {
+        held(&self.state.users).give_access_token(subject)
+    }
+
+    /// Breaks all engine sockets off without a close frame.
+    pub fn drop_sockets(&self) {
+        held(&self.state.engine).order(|_| Order::Drop);
+    }
+
+    /// Closes all engine sockets with this code and reason.
+    pub fn close_sockets(&self, code: u16, reason: &str) {
+        held(&self.state.engine).order(|_| Order::Close(code, reason.to_owned()));
+    }
+
+    /// Leaves all engine sockets open and silent, or lets them speak again.
+    pub fn freeze_sockets(&self, frozen: bool) {
+        held(&self.state.engine).order(|_| Order::Freeze(frozen));
+    }
+
+    /// Sends a message to all engine sockets, of whatever size.
+    pub fn push(&self, message: &Value) {
+        held(&self.state.engine).order(|_| Order::Send(message.to_string()));
+    }
+
+    /// The logins so far, oldest first.
+    pub fn logins(&self) -> Vec<Login> {
+        held(&self.state.logins).iter().cloned().collect()
+    }
+
+    /// The requests answered so far, oldest first.
+    pub fn requests(&self) -> Vec<Request> {
+        held(&self.state.requests).iter().cloned().collect()
+    }
+
+    /// The users of the tenant.
+    pub fn users(&self) -> Vec<User> {
+        held(&self.state.users).all().cloned().collect()
+    }
+
+    /// The engine sockets that are open.
+    pub fn sockets(&self) -> Vec<Socket> {
+        held(&self.state.engine).sockets()
+    }
+
+    /// What is selected in an engine session: values by field. Empty when there is no such session.
+    pub fn selections(&self, subject: &str, identity: Option<&str>) -> BTreeMap<String, Vec<String>> {
+        held(&self.state.engine).selections(subject, identity)
+    }
+
+    /// Empties the lists of logins and requests.
+    pub fn forget(&self) {
+        held(&self.state.logins).clear();
+        held(&self.state.requests).clear();
+    }
+}

@@ -1,0 +1,276 @@
+//! `POST /login/jwt-session` (Qlik Cloud facts, sections A.3, A.4 and B.2), `GET /login`, `GET /logout`.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json,
+    extract::{Query, State as Shared},
+    http::{HeaderMap, StatusCode, header},
+    response::{Html, IntoResponse, Redirect, Response},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use time::OffsetDateTime;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::{
+    access, refusal,
+    session::{self},
+    settings::{IdentityProvider, Settings, Switches},
+    state::{Login, State, held, record},
+    users::Profile,
+};
+
+/// The one audience, exactly.
+const AUDIENCE: &str = "qlik.api/login/jwt-session";
+/// `exp - nbf` at most.
+const LONGEST_LIFE: i64 = 3600;
+
+type Claims = Map<String, Value>;
+
+/// A refusal: what is answered, and why, which is only recorded.
+struct No {
+    answer: Response,
+    reason: String,
+}
+
+impl No {
+    fn unauthorized(reason: impl Into<String>) -> Self {
+        Self { answer: refusal::unauthorized(), reason: reason.into() }
+    }
+
+    fn invalid(status: u16, problem: impl Into<String>) -> Self {
+        let reason = problem.into();
+        Self { answer: refusal::invalid_token_request(status, &reason), reason }
+    }
+}
+
+/// Exchanges a token for a session.
+pub(super) async fn jwt_session(Shared(state): Shared<Arc<State>>, headers: HeaderMap) -> Response {
+    let token = access::bearer(&headers).unwrap_or_default();
+    let mut claims = Claims::new();
+    let (answer, reason) = match admit(&state, token, &mut claims) {
+        Ok(answer) => (answer, String::new()),
+        Err(no) => (no.answer, no.reason),
+    };
+    record(&state.logins, Login { status: answer.status().as_u16(), reason, claims: Value::Object(claims) });
+    answer
+}
+
+fn admit(state: &State, token: &str, claims: &mut Claims) -> Result<Response, No> {
+    let (settings, now) = (state.settings(), state.now());
+    let provider = verify(token, &settings, now, claims)?;
+    check_presence(claims, &settings.switches)?;
+    check_meaning(claims, provider, &settings.switches, now)?;
+
+    let mut users = held(&state.users);
+    let jti = claims["jti"].to_string();
+    let tolerance = seconds(provider.clock_tolerance);
+    if !users.use_token(&jti, number(claims, "exp") + tolerance, now.unix_timestamp()) {
+        return Err(No::unauthorized("jti was used before"));
+    }
+    let profile = profile(claims, &settings);
+    if users.by_subject(profile.subject).is_some_and(|user| user.status != "active") {
+        return Err(No { answer: refusal::Refusal::DisabledUser.into_response(), reason: "user is disabled".into() });
+    }
+    if settings.switches.email_collision_refused && users.shares_email(&profile) {
+        let title = "Multiple active users detected";
+        let answer = refusal::login_error(StatusCode::BAD_REQUEST, "LOGIN-12", title, None);
+        return Err(No { answer, reason: "e-mail belongs to another active user".into() });
+    }
+    let Switches { profile_refreshed, missing_groups_clear, .. } = settings.switches;
+    let user = users.admit(profile, profile_refreshed, missing_groups_clear, now);
+
+    let mut response = Json(json!({})).into_response();
+    for cookie in held(&state.sessions).begin(&user, settings.cookies, now) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+/// Header, provider and signature. The claims are handed out as soon as they are proven.
+fn verify<'a>(
+    token: &str,
+    settings: &'a Settings,
+    now: OffsetDateTime,
+    claims: &mut Claims,
+) -> Result<&'a IdentityProvider, No> {
+    let header = jsonwebtoken::decode_header(token).map_err(|_| No::unauthorized("unable to decode jwt"))?;
+    if header.alg != Algorithm::RS256 {
+        return Err(No::unauthorized("alg is not RS256"));
+    }
+    if header.typ.as_deref() != Some("JWT") {
+        return Err(No::unauthorized("typ is not JWT"));
+    }
+    let candidates = settings.providers.iter().filter(|provider| Some(&provider.key_id) == header.kid.as_ref());
+    let mut reason = "kid is not that of a provider".to_owned();
+    for provider in candidates {
+        let (key, not_after) = public_key(&provider.key).ok_or_else(|| No::unauthorized("provider's key is damaged"))?;
+        if settings.switches.certificate_expiry_enforced && not_after.is_some_and(|end| now > end) {
+            reason = "certificate has run out".into();
+            continue;
+        }
+        let Ok(decoded) = jsonwebtoken::decode::<Claims>(token, &key, &signature_only()) else {
+            reason = "signature does not match".into();
+            continue;
+        };
+        *claims = decoded.claims;
+        match claims.get("iss") {
+            None => return Err(No::invalid(400, "Missing required claim: iss")),
+            Some(Value::String(issuer)) if *issuer == provider.issuer => return Ok(provider),
+            Some(_) => reason = "iss is not that of the provider".into(),
+        }
+    }
+    Err(No::unauthorized(reason))
+}
+
+/// Only the signature is left to the library; the claims are judged here, one by one.
+fn signature_only() -> Validation {
+    let mut validation = Validation::new(Algorithm::RS256);
+    validation.required_spec_claims.clear();
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    validation.validate_aud = false;
+    validation
+}
+
+/// The key of a certificate with its end, or a bare public key.
+fn public_key(pem: &str) -> Option<(DecodingKey, Option<OffsetDateTime>)> {
+    let Some(body) = pem.trim().strip_prefix("-----BEGIN CERTIFICATE-----") else {
+        return Some((DecodingKey::from_rsa_pem(pem.as_bytes()).ok()?, None));
+    };
+    let body: String = body.split("-----END").next()?.split_whitespace().collect();
+    let der = STANDARD.decode(body).ok()?;
+    let (_, certificate) = X509Certificate::from_der(&der).ok()?;
+    let key = DecodingKey::from_rsa_der(&certificate.public_key().subject_public_key.data);
+    Some((key, Some(certificate.validity().not_after.to_datetime())))
+}
+
+/// Every claim there, and of its type.
+fn check_presence(claims: &Claims, switches: &Switches) -> Result<(), No> {
+    let text: fn(&Value) -> bool = |value| value.as_str().is_some_and(|text| !text.is_empty());
+    let identifier: fn(&Value) -> bool = |value| value.is_number() || value.as_str().is_some_and(|t| !t.is_empty());
+    let rules: [(&str, bool, fn(&Value) -> bool); 11] = [
+        ("iss", true, text),
+        ("aud", true, text),
+        ("sub", true, text),
+        ("subType", switches.sub_type_required, text),
+        ("name", true, text),
+        ("email", switches.email_required, text),
+        ("email_verified", switches.email_required, Value::is_boolean),
+        ("jti", true, identifier),
+        ("iat", true, Value::is_i64),
+        ("nbf", true, Value::is_i64),
+        ("exp", true, Value::is_i64),
+    ];
+    for (name, required, fits) in rules {
+        match claims.get(name) {
+            None | Some(Value::Null) if required => {
+                return Err(No::invalid(400, format!("Missing required claim: {name}")));
+            }
+            Some(value) if !value.is_null() && !fits(value) => {
+                return Err(No::invalid(400, format!("Invalid type of claim: {name}")));
+            }
+            _ => {}
+        }
+    }
+    let groups = claims.get("groups").unwrap_or(&Value::Null);
+    let names = groups.as_array().is_some_and(|groups| groups.iter().all(Value::is_string));
+    if groups.is_null() || names { Ok(()) } else { Err(No::invalid(400, "Invalid type of claim: groups")) }
+}
+
+/// The values: kind, audience, life and time.
+fn check_meaning(claims: &Claims, provider: &IdentityProvider, switches: &Switches, now: OffsetDateTime) -> Result<(), No> {
+    if claims.get("subType").is_some_and(|kind| kind != "user") {
+        return Err(No::invalid(400, "Invalid value of claim: subType"));
+    }
+    if claims["aud"] != AUDIENCE {
+        return Err(No::unauthorized("aud is not the login's"));
+    }
+    let (now, tolerance) = (now.unix_timestamp(), seconds(provider.clock_tolerance));
+    let (not_before, end) = (number(claims, "nbf"), number(claims, "exp"));
+    if end - not_before > LONGEST_LIFE {
+        return Err(No::invalid(switches.long_life_status, "Token lifetime exceeds 3600 seconds: exp"));
+    }
+    if not_before > now + tolerance {
+        return Err(No::unauthorized("nbf lies ahead"));
+    }
+    if end <= now - tolerance {
+        return Err(No::unauthorized("exp has passed"));
+    }
+    Ok(())
+}
+
+fn profile<'a>(claims: &'a Claims, settings: &Settings) -> Profile<'a> {
+    let text = |name: &str| claims.get(name).and_then(Value::as_str);
+    let verified = claims.get("email_verified") == Some(&Value::Bool(true));
+    let groups = claims.get("groups").and_then(Value::as_array);
+    Profile {
+        subject: text("sub").unwrap_or_default(),
+        name: text("name").unwrap_or_default(),
+        email: text("email").filter(|_| verified),
+        groups: groups
+            .filter(|_| settings.auto_create_groups)
+            .map(|groups| groups.iter().filter_map(Value::as_str).map(str::to_owned).collect()),
+    }
+}
+
+fn number(claims: &Claims, name: &str) -> i64 {
+    claims.get(name).and_then(Value::as_i64).unwrap_or_default()
+}
+
+fn seconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// The query of `/login` and `/logout`.
+#[derive(Deserialize)]
+pub(super) struct Way {
+    returnto: Option<String>,
+    #[serde(rename = "qlik-web-integration-id")]
+    web_integration: Option<String>,
+}
+
+/// The interactive sign-in, which this tenant does not have. Refuses to be framed, as the real one.
+pub(super) async fn page(Shared(state): Shared<Arc<State>>, Query(way): Query<Way>) -> Response {
+    if let Some(target) = &way.returnto
+        && !may_return(&state, target, way.web_integration.as_deref())
+    {
+        let title = "returnto not included in web integration whitelist";
+        return refusal::login_error(StatusCode::UNAUTHORIZED, "LOGIN-10", title, None);
+    }
+    let headers = [(header::CONTENT_SECURITY_POLICY, "default-src 'self'; frame-ancestors 'none'"), (header::X_FRAME_OPTIONS, "DENY")];
+    (headers, Html(include_str!("single/login.html"))).into_response()
+}
+
+/// Ends the session and leads back, if the way back is known.
+pub(super) async fn logout(Shared(state): Shared<Arc<State>>, Query(way): Query<Way>, headers: HeaderMap) -> Response {
+    let settings = state.settings();
+    let found = held(&state.sessions).find(&headers, &settings, state.now(), false);
+    if let Some(session) = found {
+        held(&state.sessions).end(&session.id);
+        if settings.switches.sockets_end_with_session {
+            held(&state.engine).close_of_session(&session.id);
+        }
+    }
+    let target = way.returnto.filter(|target| may_return(&state, target, way.web_integration.as_deref()));
+    let mut response = Redirect::to(target.as_deref().unwrap_or("/login")).into_response();
+    for cookie in session::farewell(settings.cookies) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// Back to the tenant itself, or to an origin of the web integration.
+fn may_return(state: &State, target: &str, web_integration: Option<&str>) -> bool {
+    if target.starts_with('/') && !target.starts_with("//") {
+        return true;
+    }
+    let Ok(target) = url::Url::parse(target) else { return false };
+    let origin = target.origin().ascii_serialization();
+    let settings = held(&state.settings);
+    let listed = |id: &str| settings.web_integrations.iter().any(|i| i.id == id && i.origins.contains(&origin));
+    origin == state.origin || web_integration.is_some_and(listed)
+}
