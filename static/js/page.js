@@ -12,10 +12,11 @@
  * @property {string} identity         engine session that the page and the frame share
  * @property {string} language         locale code for the frame; empty: the visitor's own
  * @property {string} token            our endpoint that mints the token
- * @property {string} subject          whom the tenant should see; empty: not checked
+ * @property {string} subject          who the visitor is to the tenant
+ * @property {string} origin           our public origin, the one that the tenant's web integration lists
  */
 
-const REQUIRED = /** @type {const} */ (["tenant", "webIntegration", "app", "sheet", "token"]);
+const REQUIRED = /** @type {const} */ (["tenant", "webIntegration", "app", "sheet", "token", "subject", "origin"]);
 
 /**
  * Reads the `data-*` attributes of the embed element.
@@ -40,5 +41,6 @@ export function readPage(dataset, title) {
     language: value("language"),
     token: value("token"),
     subject: value("subject"),
+    origin: value("origin"),
   };
 }

@@ -1,6 +1,9 @@
-// The tenant's session outlives ours in this browser; end it too. Whatever comes of it, the visitor is signed out here, and
-// the next one to sign in is checked against the tenant's answer anyway (see login.js).
-const tenant = document.getElementById("content")?.dataset.tenant;
+/**
+ * After signing out here: ends the tenant's session in this browser as well, so that it does not wait for whoever comes
+ * next. Whether it worked cannot be read; before showing anything the embed page checks who is signed in anyway.
+ */
+
+const { tenant } = document.getElementById("content")?.dataset ?? {};
 if (tenant) {
-  fetch(new URL("/logout", tenant), { mode: "no-cors", credentials: "include" }).catch(() => {});
+  fetch(new URL("/logout", tenant), { mode: "no-cors", credentials: "include", keepalive: true }).catch(() => {});
 }

@@ -143,6 +143,14 @@ async function unanswered(page, thrown, signal) {
       () => false,
     ));
   signal.throwIfAborted();
+  if (reachable && location.origin !== page.origin) {
+    return new Problem("Qlik Cloud knows this portal under another address.", {
+      advice: `Open the page at ${page.origin} instead.`,
+      detail: `${host}: answer not readable from ${location.origin}`,
+      way: { href: new URL(location.pathname, page.origin).href, label: "Open it there" },
+      cause: thrown,
+    });
+  }
   if (reachable) {
     return new Problem("Qlik Cloud does not accept this portal's address.", {
       advice: `An administrator should add ${location.origin} to the origins of the tenant's web integration, and check its ID.`,

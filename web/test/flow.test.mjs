@@ -17,6 +17,8 @@ const dataset = {
   token: "/token/default",
   options: "ctxmenu,currsel",
   identity: "visit/1 +ä",
+  subject: "password|ada",
+  origin: "https://portal.example",
 };
 const page = readPage(dataset, "Sales");
 const answer = { status: 200, code: "", text: "", trace: "", wait: undefined };
