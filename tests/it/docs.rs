@@ -129,11 +129,9 @@ fn commands_that_are_run_by_hand_are_well_formed_and_their_flags_exist() {
 /// The arguments of each call of ours in a script.
 fn calls(script: &str) -> Vec<Vec<String>> {
     let joined = script.replace("\\\n", " ");
-    let commands = joined.split(['\n', ';', '|', '(', ')', '&']);
-    commands
-        .filter_map(|command| command.split_once("qlik-embed-bff ").map(|(_, arguments)| arguments))
-        .map(|arguments| arguments.split_whitespace().map(|word| word.trim_matches('"').to_owned()).collect())
-        .collect()
+    let commands = joined.split(['\n', ';', '|', '(', ')', '&']).map(str::split_whitespace);
+    let ours = commands.filter_map(|mut words| (words.next() == Some("qlik-embed-bff")).then_some(words));
+    ours.map(|arguments| arguments.map(|word| word.trim_matches('"').to_owned()).collect()).collect()
 }
 
 /// Follows the subcommands, and looks each flag up in their help.
@@ -151,7 +149,7 @@ fn assert_known(directory: &Path, place: &str, arguments: &[String]) {
             let listed =
                 known.split(|c: char| !(c.is_alphanumeric() || c == '-')).any(|word| word == format!("--{flag}"));
             assert!(listed, "{place}: {path:?} does not know --{flag}:\n{known}");
-        } else if known.lines().any(|line| line.trim_start().split_whitespace().next() == Some(argument))
+        } else if known.lines().any(|line| line.split_whitespace().next() == Some(argument))
             && known.contains("Commands:")
         {
             path.push(argument);
@@ -217,6 +215,32 @@ fn the_manual_of_settings_has_exactly_the_settings_and_their_defaults() {
             let told = manual.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == *alias);
             assert!(told, "the manual does not tell that {alias} means {}", setting.name);
         }
+    }
+}
+
+#[test]
+fn a_line_of_the_manual_can_be_uncommented_as_it_is() {
+    let required = "QLIK_TENANT=acme.eu.qlikcloud.com\nQLIK_WEB_INTEGRATION_ID=a\nQLIK_SHEET_ID=b\nQLIK_JWT_ISSUER=c\n\
+                    QLIK_JWT_KEY_ID=d\nQLIK_APP_ID=2d54bd8e-6f7b-4a3e-9c1d-0a5c8e7f1b23\n";
+    let manual = read(Path::new(".env.example"));
+    let defaults = SETTINGS.iter().filter_map(|setting| Some(format!("{}={}", setting.name, setting.default?)));
+    let lines: Vec<_> =
+        defaults.filter(|line| manual.lines().any(|told| told.strip_prefix('#') == Some(line))).collect();
+    assert!(lines.len() > 10, "{lines:?}");
+
+    let fresh = fresh_directory();
+    fs::write(fresh.path().join(".env"), format!("{required}{}\n", lines.join("\n"))).expect("can be written");
+    let made = run(fresh.path(), &["qlik-embed-bff", "keygen", "--bits", "2048"]);
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    let output = run(fresh.path(), &["qlik-embed-bff", "config", "show"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let shown = text(&output.stdout);
+    for line in &lines {
+        let (name, value) = line.split_once('=').expect("so it was put together");
+        let found =
+            shown.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).find(|words| words[0] == name);
+        // In .env, quotes are the file's; the setting takes its keywords without them.
+        assert_eq!(found, Some(vec![name, value.trim_matches('\''), "environment"]), "{shown}");
     }
 }
 
