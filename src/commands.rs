@@ -1,6 +1,7 @@
 //! What the binary does, one file a command.
 
 pub mod config;
+pub mod demo;
 pub mod keygen;
 pub mod serve;
 pub mod token;

@@ -15,7 +15,7 @@
 //! | 2 | [`store`]: what must be remembered · [`mapping`]: from identity to subject · [`pages`]: what there is to see |
 //! | 1 | [`identity`]: the people · [`origin`]: the places · [`clock`]: the time |
 //!
-//! Apart stands `demo`, a simulated tenant. It imports nothing of ours, so that it cannot share our mistakes; only the
+//! Apart stands [`demo`], a simulated tenant. It imports nothing of ours, so that it cannot share our mistakes; only the
 //! command of that name and the tests know it.
 //!
 //! # A request for the sheet
@@ -30,6 +30,7 @@ pub mod auth;
 pub mod clock;
 pub mod commands;
 pub mod config;
+pub mod demo;
 pub mod identity;
 pub mod mapping;
 pub mod origin;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use qlik_embed_bff::clock::Clock;
-use qlik_embed_bff::commands::{config as config_command, keygen, serve, token, users};
+use qlik_embed_bff::commands::{config as config_command, demo, keygen, serve, token, users};
 use qlik_embed_bff::config::{self, EXIT_CONFIG, Env, LogFormat, Problem, Problems};
 use qlik_embed_bff::store;
 
@@ -24,6 +24,8 @@ struct Cli {
 enum Command {
     /// Serves the portal's pages (the default)
     Serve,
+    /// Serves on this machine with a simulated tenant, without any configuration
+    Demo(demo::Demo),
     /// Makes the key pair with which tokens are signed, and says where its certificate goes
     Keygen(keygen::Keygen),
     /// Makes one token and prints it
@@ -64,6 +66,10 @@ fn run(command: Command) -> anyhow::Result<()> {
                 tracing::warn!("{hint}");
             }
             runtime.block_on(serve::run(loaded.config, clock))
+        }
+        Command::Demo(demo) => {
+            log(&Env::from([("RUST_LOG".to_owned(), "warn".to_owned())]))?;
+            runtime.block_on(demo::run(demo, clock))
         }
         Command::Keygen(keygen) => keygen::run(&keygen, now, &mut std::io::stdout()),
         Command::Token(token) => runtime.block_on(token::for_account(token, &environment()?, now)),

@@ -57,7 +57,8 @@ pub(super) async fn origins(Shared(state): Shared<Arc<State>>, request: Request,
     let settings = state.settings();
     let name = origin.to_str().unwrap_or_default();
     let named = parameter(request.headers(), request.uri(), WEB_INTEGRATION);
-    let preflight = request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let preflight =
+        request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     // A preflight carries no values of headers, so only the query can name the integration.
     let granted = match &named {
         None if preflight => settings.web_integrations.iter().any(|i| i.origins.iter().any(|o| o == name)),

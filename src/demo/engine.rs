@@ -94,7 +94,14 @@ pub struct Socket {
 
 impl Engine {
     /// Seats a socket at its engine session. Returns its number and whether the session was there before.
-    fn attach(&mut self, socket: Socket, cookie: Option<String>, denied: bool, orders: UnboundedSender<Order>, now: OffsetDateTime) -> (u64, bool) {
+    fn attach(
+        &mut self,
+        socket: Socket,
+        cookie: Option<String>,
+        denied: bool,
+        orders: UnboundedSender<Order>,
+        now: OffsetDateTime,
+    ) -> (u64, bool) {
         self.sessions.retain(|_, session| session.detached.is_none_or(|(since, keep)| now - since < keep));
         let key = Key { subject: socket.subject.clone(), app: socket.app.clone(), identity: socket.identity.clone() };
         let known = self.sessions.contains_key(&key);

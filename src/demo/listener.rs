@@ -63,7 +63,9 @@ fn socket(address: SocketAddr) -> io::Result<std::net::TcpListener> {
 
 fn rustls_config(tls: &Tls) -> io::Result<RustlsConfig> {
     let bad = |problem: &dyn std::fmt::Display| io::Error::new(io::ErrorKind::InvalidInput, problem.to_string());
-    let chain = CertificateDer::pem_slice_iter(tls.certificate.as_bytes()).collect::<Result<Vec<_>, _>>().map_err(|e| bad(&e))?;
+    let chain = CertificateDer::pem_slice_iter(tls.certificate.as_bytes())
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|e| bad(&e))?;
     let key = PrivateKeyDer::from_pem_slice(tls.key.as_bytes()).map_err(|e| bad(&e))?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()

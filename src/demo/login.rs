@@ -107,7 +107,8 @@ fn verify<'a>(
     let candidates = settings.providers.iter().filter(|provider| Some(&provider.key_id) == header.kid.as_ref());
     let mut reason = "kid is not that of a provider".to_owned();
     for provider in candidates {
-        let (key, not_after) = public_key(&provider.key).ok_or_else(|| No::unauthorized("provider's key is damaged"))?;
+        let (key, not_after) =
+            public_key(&provider.key).ok_or_else(|| No::unauthorized("provider's key is damaged"))?;
         if settings.switches.certificate_expiry_enforced && not_after.is_some_and(|end| now > end) {
             reason = "certificate has run out".into();
             continue;
@@ -182,7 +183,12 @@ fn check_presence(claims: &Claims, switches: &Switches) -> Result<(), No> {
 }
 
 /// The values: kind, audience, life and time.
-fn check_meaning(claims: &Claims, provider: &IdentityProvider, switches: &Switches, now: OffsetDateTime) -> Result<(), No> {
+fn check_meaning(
+    claims: &Claims,
+    provider: &IdentityProvider,
+    switches: &Switches,
+    now: OffsetDateTime,
+) -> Result<(), No> {
     if claims.get("subType").is_some_and(|kind| kind != "user") {
         return Err(No::invalid(400, "Invalid value of claim: subType"));
     }
@@ -241,7 +247,10 @@ pub(super) async fn page(Shared(state): Shared<Arc<State>>, Query(way): Query<Wa
         let title = "returnto not included in web integration whitelist";
         return refusal::login_error(StatusCode::UNAUTHORIZED, "LOGIN-10", title, None);
     }
-    let headers = [(header::CONTENT_SECURITY_POLICY, "default-src 'self'; frame-ancestors 'none'"), (header::X_FRAME_OPTIONS, "DENY")];
+    let headers = [
+        (header::CONTENT_SECURITY_POLICY, "default-src 'self'; frame-ancestors 'none'"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+    ];
     (headers, Html(include_str!("single/login.html"))).into_response()
 }
 

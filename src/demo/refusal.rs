@@ -54,7 +54,9 @@ impl IntoResponse for Refusal {
             Self::UnknownHostname => {
                 login_error(StatusCode::UNAUTHORIZED, "LOGIN-2", "No authentication configured for this hostname", None)
             }
-            Self::NotAMember => login_error(StatusCode::FORBIDDEN, "AUTH-5", "User is not a member of the tenant", None),
+            Self::NotAMember => {
+                login_error(StatusCode::FORBIDDEN, "AUTH-5", "User is not a member of the tenant", None)
+            }
             Self::DisabledUser => login_error(StatusCode::FORBIDDEN, "AUTH-6", "User is disabled", None),
             Self::Unauthorized => unauthorized(),
             Self::RateLimited { retry_after } => rate_limited(retry_after),

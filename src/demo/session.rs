@@ -60,14 +60,22 @@ impl Sessions {
         if cookies.load_balancer {
             let stickiness = random_hex::<24>();
             set.push(format!("AWSALB={stickiness}; Path=/; Expires=Tue, 01 Jan 2080 00:00:00 GMT"));
-            set.push(format!("AWSALBCORS={stickiness}; Path=/; SameSite=None; Secure; Expires=Tue, 01 Jan 2080 00:00:00 GMT"));
+            set.push(format!(
+                "AWSALBCORS={stickiness}; Path=/; SameSite=None; Secure; Expires=Tue, 01 Jan 2080 00:00:00 GMT"
+            ));
         }
         self.open.insert(session.id.clone(), session);
         set.iter().filter_map(|cookie| HeaderValue::from_str(cookie).ok()).collect()
     }
 
     /// The living session of these request headers. With `active`, it counts as used.
-    pub fn find(&mut self, headers: &HeaderMap, settings: &Settings, now: OffsetDateTime, active: bool) -> Option<Session> {
+    pub fn find(
+        &mut self,
+        headers: &HeaderMap,
+        settings: &Settings,
+        now: OffsetDateTime,
+        active: bool,
+    ) -> Option<Session> {
         let id = cookie(headers, SESSION)?;
         let signature = cookie(headers, &format!("{SESSION}.sig"))?;
         if signature != self.signature(SESSION, id) {
@@ -132,7 +140,11 @@ impl Session {
 /// The value of a request cookie, wherever it stands: HTTP/2 may send one header for each.
 pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('=')).find(|(n, _)| *n == name).map(|(_, v)| v)
+    lines
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(n, _)| *n == name)
+        .map(|(_, v)| v)
 }
 
 /// Cookies that take the session's cookies away again.

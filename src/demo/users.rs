@@ -75,7 +75,13 @@ impl Users {
     }
 
     /// Finds the user of this subject, or makes one. Returns the id.
-    pub fn admit(&mut self, profile: Profile<'_>, refresh: bool, missing_groups_clear: bool, now: OffsetDateTime) -> String {
+    pub fn admit(
+        &mut self,
+        profile: Profile<'_>,
+        refresh: bool,
+        missing_groups_clear: bool,
+        now: OffsetDateTime,
+    ) -> String {
         let known = self.by_subject(profile.subject).map(|user| user.id.clone());
         let id = known.clone().unwrap_or_else(random_hex::<12>);
         let user = self.by_id.entry(id.clone()).or_insert_with(|| User {

@@ -5,10 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
+use qlik_embed_bff::clock::Clock;
 use qlik_embed_bff::commands::keygen::{self, Keygen};
 use qlik_embed_bff::qlik::key::{KeyError, KeySize, SigningKey};
 use tempfile::TempDir;
-use time::OffsetDateTime;
 
 /// What `openssl` prints; it must succeed.
 fn openssl(folder: &Path, args: &str) -> String {
@@ -23,7 +23,7 @@ fn small(dir: &Path) -> Keygen {
 
 fn keygen(args: &Keygen) -> Result<String, String> {
     let mut out = Vec::new();
-    keygen::run(args, OffsetDateTime::now_utc(), &mut out).map_err(|error| format!("{error:#}"))?;
+    keygen::run(args, Clock::default().now(), &mut out).map_err(|error| format!("{error:#}"))?;
     Ok(String::from_utf8(out).expect("text"))
 }
 
@@ -86,7 +86,7 @@ fn what_is_printed_can_be_pasted(printed: &str, keys: &Path) {
 
     let pem = fs::read_to_string(keys.join("privatekey.pem")).expect("text");
     let key = SigningKey::parse(&pem.into()).expect("our own key");
-    assert!(key.check_certificate(line, OffsetDateTime::now_utc()).is_ok());
+    assert!(key.check_certificate(line, Clock::default().now()).is_ok());
     let id = key.fingerprint();
     let setting = |name: &str| {
         let (_, value) = printed.split_once(&format!("{name}=")).expect("the setting");
@@ -178,7 +178,7 @@ fn keys_that_openssl_made_are_read_or_refused_by_name() {
     for name in ["pkcs8.pem", "pkcs1.pem"] {
         let key = parse(name).expect("readable");
         assert_eq!(key.bits(), 2048);
-        assert!(key.check_certificate(&read("certificate.pem"), OffsetDateTime::now_utc()).is_ok());
+        assert!(key.check_certificate(&read("certificate.pem"), Clock::default().now()).is_ok());
     }
     let refused = [
         ("encrypted8.pem", KeyError::Encrypted),

@@ -70,7 +70,7 @@ async fn tokens_are_for_our_own_pages() {
         let answer = ada.clone().send(Method::GET, "/token", &headers, "").await;
         assert_eq!(answer.status, status, "{headers:?}");
         assert_eq!(answer.body.contains("eyJ"), status == StatusCode::OK, "{headers:?}");
-        assert_eq!(answer.header("vary").contains("origin") || status != StatusCode::OK, true);
+        assert!(answer.header("vary").contains("origin") || status != StatusCode::OK);
         let listed = headers.contains(&("origin", "https://host.example"));
         assert_eq!(answer.header("access-control-allow-origin"), if listed { "https://host.example" } else { "" });
         assert_eq!(answer.header("access-control-allow-credentials"), if listed { "true" } else { "" });

@@ -30,7 +30,13 @@ struct Scene<'a> {
 }
 
 /// Performs a call, and tells the other sockets of the session what it changed for them.
-pub(super) fn perform(engine: &mut Engine, id: u64, settings: &Settings, denied: bool, call: &Call<'_>) -> Result<Outcome> {
+pub(super) fn perform(
+    engine: &mut Engine,
+    id: u64,
+    settings: &Settings,
+    denied: bool,
+    call: &Call<'_>,
+) -> Result<Outcome> {
     let gone = || Fault::new(Fault::INVALID_HANDLE, "");
     let seat = engine.seats.get_mut(&id).ok_or_else(gone)?;
     let session = engine.sessions.get_mut(&seat.key).ok_or_else(gone)?;
@@ -164,7 +170,10 @@ impl Scene<'_> {
     fn create(&mut self) -> Result<Outcome> {
         let mut properties = self.call.parameter(0, "qProp").clone();
         let kind = properties["qInfo"]["qType"].as_str().ok_or(Fault::parameter("qProp/qInfo/qType"))?.to_owned();
-        let id = properties["qInfo"]["qId"].as_str().filter(|id| !id.is_empty()).map_or_else(random_hex::<12>, str::to_owned);
+        let id = properties["qInfo"]["qId"]
+            .as_str()
+            .filter(|id| !id.is_empty())
+            .map_or_else(random_hex::<12>, str::to_owned);
         properties["qInfo"]["qId"] = id.clone().into();
         self.session.objects.insert(id.clone(), properties);
         Ok(self.reference(&id, &kind))
@@ -176,15 +185,16 @@ impl Scene<'_> {
                 let kind = properties["qInfo"]["qType"].as_str().unwrap_or_default();
                 Ok(self.reference(id, kind))
             }
-            None if self.settings.switches.missing_object == MissingObject::Error => Err(Fault::new(Fault::NOT_FOUND, id)),
+            None if self.settings.switches.missing_object == MissingObject::Error => {
+                Err(Fault::new(Fault::NOT_FOUND, id))
+            }
             None => Ok(Outcome::of("qReturn", json!({ "qType": null, "qHandle": null }))),
         }
     }
 
     fn reference(&mut self, id: &str, kind: &str) -> Outcome {
         let handle = self.seat.handle(Target::Object(id.to_owned()));
-        let reference =
-            json!({ "qType": "GenericObject", "qHandle": handle, "qGenericType": kind, "qGenericId": id });
+        let reference = json!({ "qType": "GenericObject", "qHandle": handle, "qGenericType": kind, "qGenericId": id });
         Outcome::of("qReturn", reference)
     }
 
@@ -212,12 +222,16 @@ impl Scene<'_> {
             "GetHyperCubeData" => {
                 let cube = definition(&properties, call, "qHyperCubeDef")?;
                 let pages = model::hypercube_pages(&SALES, &self.session.selections, cube, call.list(1, "qPages")?);
-                pages.map(|pages| Outcome::of("qDataPages", pages)).ok_or_else(|| Fault::new(Fault::RESULT_TOO_LARGE, id))
+                pages
+                    .map(|pages| Outcome::of("qDataPages", pages))
+                    .ok_or_else(|| Fault::new(Fault::RESULT_TOO_LARGE, id))
             }
             "GetListObjectData" => {
                 let list = definition(&properties, call, "qListObjectDef")?;
                 let pages = model::list_pages(&SALES, &self.session.selections, list, call.list(1, "qPages")?);
-                pages.map(|pages| Outcome::of("qDataPages", pages)).ok_or_else(|| Fault::new(Fault::RESULT_TOO_LARGE, id))
+                pages
+                    .map(|pages| Outcome::of("qDataPages", pages))
+                    .ok_or_else(|| Fault::new(Fault::RESULT_TOO_LARGE, id))
             }
             "SelectHyperCubeValues" => {
                 let cube = definition(&properties, call, "qHyperCubeDef")?;
@@ -286,7 +300,9 @@ impl Scene<'_> {
             }
             "SelectValues" => {
                 let number = |value: &Value| value["qNumber"].as_f64().filter(|_| value["qIsNumeric"] == true);
-                let text = |value: &Value| number(value).map_or_else(|| value["qText"].as_str().map(str::to_owned), |n| Some(n.to_string()));
+                let text = |value: &Value| {
+                    number(value).map_or_else(|| value["qText"].as_str().map(str::to_owned), |n| Some(n.to_string()))
+                };
                 let chosen: Option<Vec<usize>> =
                     call.list(0, "qFieldValues")?.iter().map(|value| position(&text(value)?)).collect();
                 let Some(chosen) = chosen else { return Ok(Outcome::of("qReturn", false)) };

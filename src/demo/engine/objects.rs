@@ -86,7 +86,8 @@ fn app_properties(theme: &Theme) -> Option<Value> {
 fn child_list(sheet: &Value, settings: &Settings) -> Value {
     let cells = sheet["cells"].as_array().into_iter().flatten();
     let info = |cell: &Value| properties(settings, cell["name"].as_str()?).map(|child| child["qInfo"].clone());
-    let items: Vec<Value> = cells.filter_map(info).map(|info| json!({ "qInfo": info, "qMeta": {}, "qData": {} })).collect();
+    let items: Vec<Value> =
+        cells.filter_map(info).map(|info| json!({ "qInfo": info, "qMeta": {}, "qData": {} })).collect();
     json!({ "qItems": items })
 }
 
@@ -95,9 +96,7 @@ fn meta(definition: &Value) -> Value {
 }
 
 fn sheet(id: &str) -> Value {
-    let cell = |name: &str, kind: &str, col: u32, row: u32, colspan: u32, rowspan: u32| {
-        json!({ "name": name, "type": kind, "col": col, "row": row, "colspan": colspan, "rowspan": rowspan })
-    };
+    let cell = |name: &str, kind: &str, col: u32, row: u32, colspan: u32, rowspan: u32| json!({ "name": name, "type": kind, "col": col, "row": row, "colspan": colspan, "rowspan": rowspan });
     json!({
         "qInfo": { "qId": id, "qType": "sheet" },
         "qMetaDef": { "title": TITLE },

@@ -126,7 +126,8 @@ pub(super) fn on_connected(session_state: &str) -> Value {
 /// With `delta`, every member of the result is a list of patches.
 fn success(id: &Value, outcome: Outcome, delta: bool) -> Value {
     let patch = |(name, value): (String, Value)| (name, json!([{ "op": "add", "path": "/", "value": value }]));
-    let result: Map<String, Value> = if delta { outcome.result.into_iter().map(patch).collect() } else { outcome.result };
+    let result: Map<String, Value> =
+        if delta { outcome.result.into_iter().map(patch).collect() } else { outcome.result };
     let mut answer = json!({ "jsonrpc": "2.0", "id": id, "result": result });
     if delta {
         answer["delta"] = true.into();

@@ -247,7 +247,9 @@ impl Task {
 
     async fn reply(&self, wire: &mut Wire, text: &str) -> Result<(), Over> {
         let settings = self.state.settings();
-        if settings.switches.socket_is_activity && let Some(cookie) = &self.cookie {
+        if settings.switches.socket_is_activity
+            && let Some(cookie) = &self.cookie
+        {
             held(&self.state.sessions).touch(cookie, self.state.now());
         }
         let denied = lacking_access(&self.state, &settings, &self.subject).is_some();

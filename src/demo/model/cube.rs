@@ -61,7 +61,12 @@ pub fn hypercube(model: &Model, selections: &Selections, definition: &Value) -> 
 }
 
 /// The pages of a hypercube. Nothing when one asks for too much.
-pub fn hypercube_pages(model: &Model, selections: &Selections, definition: &Value, pages: &[Value]) -> Option<Vec<Value>> {
+pub fn hypercube_pages(
+    model: &Model,
+    selections: &Selections,
+    definition: &Value,
+    pages: &[Value],
+) -> Option<Vec<Value>> {
     Cube::compute(model, selections, definition).pages(model, selections, pages)
 }
 
@@ -164,9 +169,10 @@ impl Cube {
         let fields: Vec<usize> = self.dimensions.iter().copied().flatten().collect();
         let states: Vec<Vec<ValueState>> = fields.iter().map(|field| model.states(*field, selections)).collect();
         let line = |row: &Row| {
-            let keys = row.key.iter().enumerate().map(|(at, value)| {
-                symbol_cell(&model.fields[fields[at]].values[*value], *value, states[at][*value])
-            });
+            let keys =
+                row.key.iter().enumerate().map(|(at, value)| {
+                    symbol_cell(&model.fields[fields[at]].values[*value], *value, states[at][*value])
+                });
             Value::Array(keys.chain(row.values.iter().copied().map(number_cell)).collect())
         };
         let matrix: Vec<Value> = self.rows.iter().map(line).collect();
@@ -251,7 +257,8 @@ fn number_cell(value: Option<f64>) -> Value {
 /// The order in which columns sort, with those that the definition forgets at the end.
 fn column_order(definition: &Value, width: usize) -> Vec<usize> {
     let named = definition["qInterColumnSortOrder"].as_array().into_iter().flatten();
-    let mut order: Vec<usize> = named.filter_map(|n| usize::try_from(n.as_u64()?).ok()).filter(|n| *n < width).collect();
+    let mut order: Vec<usize> =
+        named.filter_map(|n| usize::try_from(n.as_u64()?).ok()).filter(|n| *n < width).collect();
     order.extend((0..width).filter(|column| !order.contains(column)).collect::<Vec<_>>());
     order
 }
@@ -269,7 +276,8 @@ fn sort_letter(order: i64) -> &'static str {
 }
 
 fn compare(a: &Symbol, b: &Symbol, criterion: &Value) -> Ordering {
-    let by_number = directed(a.number.partial_cmp(&b.number).unwrap_or(Ordering::Equal), sign(criterion, "qSortByNumeric"));
+    let by_number =
+        directed(a.number.partial_cmp(&b.number).unwrap_or(Ordering::Equal), sign(criterion, "qSortByNumeric"));
     by_number.then_with(|| directed(a.text.cmp(&b.text), sign(criterion, "qSortByAscii")))
 }
 

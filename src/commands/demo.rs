@@ -1,0 +1,109 @@
+//! `demo`: a simulated tenant, a fresh key and two accounts, and then the same road as in production.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use anyhow::Context;
+use clap::Args;
+use secrecy::{ExposeSecret, SecretString};
+use time::{Duration, OffsetDateTime};
+
+use super::serve;
+use crate::app::App;
+use crate::auth::password;
+use crate::clock::Clock;
+use crate::config::{self, Config, Env};
+use crate::demo::{self, IdentityProvider, Tenant, WebIntegration};
+use crate::identity::Account;
+use crate::qlik::key::{self, CertificateDates, KeySize};
+
+const ISSUER: &str = "https://portal.example";
+const KEY_ID: &str = "demo";
+/// Sign-in names, passwords, and who they are.
+const ACCOUNTS: [(&str, &str, &str); 2] =
+    [("ada", "ada-demo", "Ada Lovelace"), ("grace", "grace-demo", "Grace Hopper")];
+
+/// How to run the demo.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// The port to listen on; without it 8080, or any free one when that is taken
+    #[arg(long)]
+    port: Option<u16>,
+}
+
+/// Runs until it is stopped; leaves nothing behind.
+///
+/// # Errors
+/// When a port or the temporary folder cannot be had.
+pub async fn run(demo: Demo, clock: Clock) -> anyhow::Result<()> {
+    let listener = match demo.port {
+        Some(port) => serve::bind(loopback(port))?,
+        None => serve::bind(loopback(8080)).or_else(|_| serve::bind(loopback(0)))?,
+    };
+    let address = listener.local_addr()?;
+    let portal = format!("http://localhost:{}", address.port());
+    let pair = key::generate(KeySize::Rsa2048, "demo", a_day_from(clock.now()))?;
+    let tenant = Tenant::start(demo::Settings {
+        providers: vec![IdentityProvider::new(ISSUER, KEY_ID, pair.certificate)],
+        web_integrations: vec![WebIntegration::new(demo::WEB_INTEGRATION_ID, [portal.clone()])],
+        frame_ancestors: vec![portal.clone()],
+        ..demo::Settings::default()
+    })
+    .await
+    .context("the simulated tenant cannot be started")?;
+
+    let folder = tempfile::tempdir().context("a temporary folder cannot be made")?;
+    let database = folder.path().join("demo.db");
+    let app = App::open(configuration(address, tenant.origin(), &pair.private_key, &database, &clock)?, clock).await?;
+    add_accounts(&app).await?;
+    let accounts = ACCOUNTS.map(|(id, password, _)| format!("{id} with password {password}")).join(", or ");
+    println!("The demo is at {portal} - sign in as {accounts}. Ctrl+C ends it.");
+    serve::serve(app, listener).await
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}
+
+fn a_day_from(now: OffsetDateTime) -> CertificateDates {
+    CertificateDates { not_before: now - Duration::HOUR, not_after: now + Duration::DAY }
+}
+
+/// What an administrator would have set, checked as theirs is.
+fn configuration(
+    listen: SocketAddr,
+    tenant: &str,
+    private_key: &SecretString,
+    database: &std::path::Path,
+    clock: &Clock,
+) -> anyhow::Result<Config> {
+    let database = format!("sqlite:{}", database.display());
+    let listen = listen.to_string();
+    let env: Env = [
+        ("LISTEN", listen.as_str()),
+        ("PORTAL_NAME", "Acme Portal"),
+        ("QLIK_TENANT", tenant),
+        ("QLIK_WEB_INTEGRATION_ID", demo::WEB_INTEGRATION_ID),
+        ("QLIK_APP_ID", demo::APP_ID),
+        ("QLIK_SHEET_ID", demo::SHEET_ID),
+        ("QLIK_TITLE", "Sales overview"),
+        ("QLIK_JWT_ISSUER", ISSUER),
+        ("QLIK_JWT_KEY_ID", KEY_ID),
+        ("QLIK_JWT_PRIVATE_KEY", private_key.expose_secret()),
+        ("DATABASE_URL", database.as_str()),
+        ("SHUTDOWN_GRACE", "1s"),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .collect();
+    Ok(config::load(&env, clock.now())?.config)
+}
+
+async fn add_accounts(app: &App) -> anyhow::Result<()> {
+    for (id, password, name) in ACCOUNTS {
+        let hash = password::hash(&SecretString::from(password))?;
+        let email = format!("{id}@portal.example");
+        let account = Account { id: id.into(), name: name.into(), email, groups: vec!["Sales".into()] };
+        app.store.add_account(&account, &hash, app.clock.now()).await?;
+    }
+    Ok(())
+}
