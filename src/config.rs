@@ -4,7 +4,6 @@
 //! needs another check; nothing below reads an environment variable.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -22,9 +21,11 @@ mod reader;
 mod server;
 pub mod settings;
 mod signing;
+mod tls;
 
 use reader::Reader;
 pub use reader::{Env, Problem, Problems, Shown};
+pub use tls::Tls;
 
 /// The exit code for a configuration that cannot be used (`EX_CONFIG` of BSD's sysexits).
 pub const EXIT_CONFIG: u8 = 78;
@@ -78,15 +79,6 @@ pub struct Server {
     pub token_allowed_origins: Vec<Origin>,
     /// How long requests may take to finish after the signal to stop.
     pub shutdown_grace: Duration,
-}
-
-/// PEM files for TLS.
-#[derive(Clone, Debug)]
-pub struct Tls {
-    /// The certificate chain.
-    pub certificate: PathBuf,
-    /// The private key.
-    pub key: PathBuf,
 }
 
 /// How to log.
@@ -165,6 +157,17 @@ pub fn load_token(env: &Env, now: OffsetDateTime) -> Result<(store::Settings, to
     reader.finish()?;
     let all = (|| Some((store?, token?, mapping?)))();
     Ok(all.expect("what could not be read was reported as a problem"))
+}
+
+/// Reads where the tenant is.
+///
+/// # Errors
+/// All problems in one report.
+pub fn load_tenant(env: &Env) -> Result<Tenant, Problems> {
+    let mut reader = Reader::new(env);
+    let tenant = page::tenant(&mut reader);
+    reader.finish()?;
+    Ok(tenant.expect("what could not be read was reported as a problem"))
 }
 
 /// Reads how to log: the format and the filter directives.

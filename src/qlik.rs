@@ -5,7 +5,9 @@
 
 use crate::origin::Origin;
 
+pub mod client;
 pub mod key;
+pub mod session;
 pub mod token;
 
 /// The tenant that pages embed from.

@@ -1,6 +1,6 @@
 //! Local accounts: argon2id hashes, throttled, and silent about which names exist.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -82,7 +82,7 @@ impl Passwords {
         now: OffsetDateTime,
     ) -> Result<Identity, Refused> {
         let id = Account::canonical(name);
-        let (by_account, by_address) = (format!("account {id}"), format!("address {address}"));
+        let (by_account, by_address) = (format!("account {id}"), format!("address {}", network(address)));
         // Counted before the password is looked at: a hundred guesses at once are a hundred.
         self.count(&by_address, ATTEMPTS_PER_ADDRESS, now).await?;
         self.count(&by_account, ATTEMPTS_PER_ACCOUNT, now).await?;
@@ -120,6 +120,14 @@ impl Passwords {
             fits & hash.is_some_and(|hash| Argon2::default().verify_password(password, &hash).is_ok())
         });
         Ok(check.await.unwrap_or(false))
+    }
+}
+
+/// Whoever has an IPv6 address has all 2^64 of its network (RFC 4291, section 2.5.4), and could guess from each.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use axum_server::tls_rustls::RustlsConfig;
 use axum_server::{Address, Handle, Server};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -55,9 +55,10 @@ pub async fn serve(app: App, listener: TcpListener) -> anyhow::Result<()> {
     let sweeper = tokio::spawn(sweep(app.store.clone(), app.clock.clone()));
     tracing::info!(listen = %listener.local_addr()?, public_url = %app.server.public_url, "serving");
     let service = web::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
-    let served = match &app.server.tls {
+    let tls = app.server.tls.as_ref().map(Tls::load).transpose();
+    let served = match tls.map_err(|(variable, problem)| anyhow!("{variable} {problem}"))? {
         Some(tls) => {
-            let mut server = axum_server::from_tcp_rustls(listener, certificate(tls).await?)?.handle(handle);
+            let mut server = axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(tls))?.handle(handle);
             limit(server.http_builder());
             server.serve(service).await
         }
@@ -77,16 +78,6 @@ pub async fn serve(app: App, listener: TcpListener) -> anyhow::Result<()> {
 fn limit(http: &mut Builder<TokioExecutor>) {
     http.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(LARGEST_HEAD);
     http.http2().timer(TokioTimer::new()).max_header_list_size(LARGEST_HEAD as u32).max_concurrent_streams(100);
-}
-
-async fn certificate(tls: &Tls) -> anyhow::Result<RustlsConfig> {
-    RustlsConfig::from_pem_file(&tls.certificate, &tls.key).await.with_context(|| {
-        format!(
-            "TLS_CERT_FILE ({}) and TLS_KEY_FILE ({}) are not a PEM certificate chain and its private key",
-            tls.certificate.display(),
-            tls.key.display()
-        )
-    })
 }
 
 async fn drain_on_signal<A: Address>(app: App, handle: Handle<A>) {

@@ -10,7 +10,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::config::{self, Env};
 use crate::identity::{Account, Subject};
-use crate::qlik::token;
+use crate::qlik::{Tenant, client, session, token};
 use crate::store::Store;
 
 /// Make one token and print it; it is good for one login
@@ -31,6 +31,9 @@ pub struct Token {
     /// Print what the token says, with what each part is for, instead of the token
     #[arg(long)]
     pub claims: bool,
+    /// Hand the token to the tenant instead of printing it, and tell what the tenant says; creates the user at the first time
+    #[arg(long = "try", conflicts_with = "claims")]
+    pub attempt: bool,
 }
 
 /// What each part is for (Qlik Cloud facts, section A.3).
@@ -75,7 +78,23 @@ pub async fn for_account(args: Token, env: &Env, now: OffsetDateTime) -> anyhow:
     };
     let subject =
         mapping.subject(&account.identity()).map_err(|reason| anyhow!("no token for {}: {reason}", account.id))?;
+    if args.attempt {
+        return attempt(&config::load_tenant(env)?, &settings, &subject, now).await;
+    }
     run(&args, &settings, &subject, now, &mut std::io::stdout())
+}
+
+/// Does what the page does with a token, from here: what fails now is the key, the issuer or the claims, no browser.
+async fn attempt(
+    tenant: &Tenant,
+    settings: &token::Settings,
+    subject: &Subject,
+    now: OffsetDateTime,
+) -> anyhow::Result<()> {
+    let token = settings.mint(subject, now)?;
+    session::log_in(&client::new()?, &tenant.origin, &token).await?;
+    println!("The tenant {} accepted the token: {} is signed in as {}.", tenant.origin, subject.name, subject.id);
+    Ok(())
 }
 
 /// Prints the token alone on `out`, or with `--claims` what it says.

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use secrecy::ExposeSecret;
 
 use super::reader::Reader;
-use super::{Server, SessionAges, Tls};
+use super::{Server, SessionAges, tls};
 use crate::auth::Way;
 use crate::origin::Origin;
 use crate::store;
@@ -18,7 +18,7 @@ const SHORTEST_SESSION: Duration = Duration::from_secs(60);
 
 pub(super) fn read(reader: &mut Reader) -> Option<Server> {
     let listen = listen(reader);
-    let tls = tls(reader);
+    let tls = tls::read(reader);
     let public_url = public_url(reader, listen, matches!(tls, Some(Some(_))));
     let portal_name = reader.required("PORTAL_NAME", "write the name that visitors shall see", line);
     let trusted_proxies = reader
@@ -79,29 +79,6 @@ fn listen(reader: &mut Reader) -> Option<SocketAddr> {
             }
         },
         _ => reader.required("LISTEN", REMEDY, parse),
-    }
-}
-
-fn tls(reader: &mut Reader) -> Option<Option<Tls>> {
-    const REMEDY: &str = "name a PEM file that this program may read";
-    let readable = |text: &str| match std::fs::File::open(text) {
-        Ok(_) => Ok(PathBuf::from(text)),
-        Err(problem) => Err(format!("names a file that cannot be read ({problem})")),
-    };
-    let (has_certificate, has_key) = (reader.is_set("TLS_CERT_FILE"), reader.is_set("TLS_KEY_FILE"));
-    let certificate = reader.optional("TLS_CERT_FILE", REMEDY, readable);
-    let key = reader.optional("TLS_KEY_FILE", REMEDY, readable);
-    match (has_certificate, has_key) {
-        (false, false) => Some(None),
-        (true, true) => Some(Some(Tls { certificate: certificate?, key: key? })),
-        (true, false) => {
-            reader.problem("TLS_KEY_FILE", "is not set, but TLS_CERT_FILE is", "name the certificate's private key");
-            None
-        }
-        (false, true) => {
-            reader.problem("TLS_CERT_FILE", "is not set, but TLS_KEY_FILE is", "name the certificate of that key");
-            None
-        }
     }
 }
 

@@ -44,17 +44,19 @@ pub async fn password(
 ) -> Result<Response, Error> {
     match app.passwords.verify(&typed.username, typed.password, address, app.clock.now()).await {
         Ok(identity) => {
-            tracing::info!(identity = identity.key(), "signed in");
+            tracing::info!(target: "audit", identity = identity.key(), %address, "signed in");
             let to = visitor::begin(&app, &session, identity).await?;
             Ok(Redirect::to(to.as_str()).into_response())
         }
         Err(Refused::Store(problem)) => Err(problem.into()),
-        Err(refused) => refuse(&app, &refused, typed.username),
+        Err(refused) => {
+            tracing::warn!(target: "audit", %refused, %address, "sign-in refused");
+            refuse(&app, &refused, typed.username)
+        }
     }
 }
 
 fn refuse(app: &App, refused: &Refused, username: String) -> Result<Response, Error> {
-    tracing::warn!(%refused, "sign-in refused");
     let (status, problem, wait) = match refused {
         Refused::Throttled { retry_after } => {
             let problem = format!("Too many attempts. Wait {}, then try again.", in_words(*retry_after));

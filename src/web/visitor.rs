@@ -116,6 +116,7 @@ impl FromRequestParts<App> for SignedIn {
         if parts.method == Method::GET
             && Wants::of(&parts.headers) == Wants::Page
             && let Some(path) = ReturnPath::of(&parts.uri)
+            && path != ReturnPath::default()
         {
             session.insert(RETURN_TO, path.as_str()).await?;
             session.set_expiry(Some(Expiry::AtDateTime(app.clock.now() + WAY_BACK)));

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use qlik_embed_bff::clock::Clock;
+use qlik_embed_bff::demo::{self, IdentityProvider, Refusal, Tenant, Times};
 use qlik_embed_bff::store::{Settings, Store};
 
 use crate::portal::settings;
@@ -279,4 +280,32 @@ fn the_folder_of_the_database_is_made_and_closed_to_others() {
     let (code, _, err) = run(folder.path(), &["users", "list"]);
     assert_eq!(code, Some(78));
     assert!(err.contains("is damaged"), "{err}");
+}
+
+#[tokio::test]
+async fn a_token_is_tried_at_the_tenant() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let provider = IdentityProvider::new("https://portal.example", "key-1", crate::portal::KEY.certificate.clone());
+    let tenant =
+        Tenant::start(demo::Settings { providers: vec![provider], ..Default::default() }).await.expect("a tenant");
+    configure(folder.path(), &[("QLIK_TENANT", tenant.origin())]);
+    let path = folder.path().to_owned();
+    let run_try =
+        move || run(&path, &["token", "--try", "--identity", "ada", "--name", "Ada", "--email", "ada@example.com"]);
+    let attempt = async || tokio::task::spawn_blocking(run_try.clone()).await.expect("it ends");
+    let accepted = format!("The tenant {} accepted the token: Ada is signed in as password|ada.\n", tenant.origin());
+    assert_eq!(attempt().await, (Some(0), accepted, String::new()));
+    for (refusal, words) in [
+        (Refusal::NotAcceptablePage, "the tenant refused the token with status 406: 406 Not Acceptable"),
+        (Refusal::NotAMember, "the tenant refused the token with status 403: AUTH-5"),
+    ] {
+        tenant.control().refuse("/login/jwt-session", refusal, Times::Next(1));
+        let (code, out, err) = attempt().await;
+        assert_eq!((code, out.as_str()), (Some(1), ""));
+        assert!(err.contains(words) && !err.contains("eyJ"), "{err}");
+    }
+    drop(tenant);
+    let (code, _, err) = attempt().await;
+    assert_eq!(code, Some(1));
+    assert!(err.contains("the tenant did not answer") && !err.contains("eyJ"), "{err}");
 }

@@ -85,7 +85,7 @@ fn every_bad_value_is_named_with_its_reason() {
             "has script-src, which is not an address such as https://portal.example",
         ),
         ("TOKEN_ALLOWED_ORIGINS", "*", "is not an address such as https://portal.example"),
-        ("TLS_CERT_FILE", "/nowhere/cert.pem", ""),
+        ("TLS_CERT_FILE", "cert.pem", "is not set, but TLS_CERT_FILE is"),
         ("LOG_FORMAT", "xml", "is neither text nor json"),
         ("RUST_LOG", "a=b=c", "is not a log filter"),
         ("SIGN_IN", "oidc", "has oidc, which is no way to sign in"),
@@ -111,13 +111,8 @@ fn every_bad_value_is_named_with_its_reason() {
         ("SESSION_IDLE", "13h", "is longer than SESSION_MAX"),
         ("SESSION_MAX", "10s", "is less than a minute"),
     ] {
-        if name == "TLS_CERT_FILE" {
-            let problems = load(&[(name, value)]).expect_err("a problem").problems;
-            let variables: Vec<_> = problems.iter().map(|problem| problem.variable.as_str()).collect();
-            assert_eq!(variables, ["TLS_CERT_FILE", "TLS_KEY_FILE"]);
-            continue;
-        }
-        assert_eq!(problem(&[(name, value)]), (name.to_owned(), reason.to_owned()), "{name}={value}");
+        let variable = if name == "TLS_CERT_FILE" { "TLS_KEY_FILE" } else { name };
+        assert_eq!(problem(&[(name, value)]), (variable.to_owned(), reason.to_owned()), "{name}={value}");
     }
 }
 
@@ -318,4 +313,27 @@ fn proxies_and_frames_are_lists() {
         problem(&[("LISTEN", "0.0.0.0:8080")]),
         ("PUBLIC_URL".into(), "is not set, and the server listens beyond this machine".into())
     );
+}
+
+#[test]
+fn tls_files_are_checked_at_the_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name).to_str().expect("a path").to_owned();
+    fs::write(at("cert.pem"), &KEY.certificate).expect("written");
+    fs::write(at("key.pem"), KEY.private_key.expose_secret()).expect("written");
+    fs::write(at("other.pem"), EC_KEY).expect("written");
+    fs::write(at("empty.pem"), "").expect("written");
+    let load = |certificate: &str, key: &str| load(&[("TLS_CERT_FILE", &at(certificate)), ("TLS_KEY_FILE", &at(key))]);
+    let config = load("cert.pem", "key.pem").expect("a pair").config;
+    assert_eq!(config.server.public_url.as_str(), "https://localhost:8080");
+    for (certificate, key, variable, part) in [
+        ("nothing.pem", "key.pem", "TLS_CERT_FILE", "cannot be read"),
+        ("empty.pem", "key.pem", "TLS_CERT_FILE", "without a certificate"),
+        ("cert.pem", "empty.pem", "TLS_KEY_FILE", "without a private key"),
+        ("cert.pem", "other.pem", "TLS_KEY_FILE", "does not fit TLS_CERT_FILE"),
+    ] {
+        let problems = load(certificate, key).expect_err("a problem").problems;
+        assert_eq!((problems.len(), problems[0].variable.as_str()), (1, variable), "{problems:?}");
+        assert!(problems[0].reason.contains(part), "{problems:?}");
+    }
 }

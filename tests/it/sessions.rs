@@ -103,7 +103,7 @@ async fn removing_an_account_or_changing_its_password_ends_its_sessions() {
 async fn what_has_expired_is_swept() {
     let portal = Portal::open().await;
     portal.signed_in("ada").await;
-    portal.browser().open("/").await;
+    portal.browser().open("/embed/default").await;
     portal.browser().sign_in("ada", "a guess").await;
     assert_eq!(portal.app.store.sweep(portal.clock.now()).await.expect("the store answers"), 0);
     portal.clock.advance(Duration::hours(1));

@@ -23,7 +23,7 @@ fn print(claims: bool) -> String {
         email: "ada@example.com".into(),
         groups: vec!["Analysts".into()],
     };
-    let args = Token { identity: "ada".into(), name: None, email: None, groups: vec![], claims };
+    let args = Token { identity: "ada".into(), name: None, email: None, groups: vec![], claims, attempt: false };
     let mut out = Vec::new();
     token::run(&args, &settings, &subject, NOW, &mut out).expect("a token");
     String::from_utf8(out).expect("text")
