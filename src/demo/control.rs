@@ -75,6 +75,11 @@ impl Control {
         self.state.shift_clock(by);
     }
 
+    /// The tenant's time.
+    pub fn now(&self) -> time::OffsetDateTime {
+        self.state.now()
+    }
+
     /// Ends all cookie sessions. Their sockets stay, unless a switch says otherwise.
     pub fn expire_sessions(&self) {
         let ended = held(&self.state.sessions).end_all();

@@ -125,7 +125,7 @@ fn chart() -> Value {
 fn kpi() -> Value {
     json!({
         "qInfo": { "qId": KPI_ID, "qType": "kpi" },
-        "visualization": "kpi", "title": "Total sales", "subtitle": "US dollars",
+        "visualization": "kpi", "title": "Total sales",
         "qMetaDef": {},
         "qHyperCubeDef": {
             "qDimensions": [],

@@ -201,7 +201,12 @@ impl Task {
                     heard = Instant::now();
                     match message {
                         Some(Ok(Message::Text(text))) => self.reply(wire, text.as_str()).await,
-                        Some(Ok(Message::Close(_)) | Err(_)) | None => Err(Over),
+                        Some(Ok(Message::Close(_))) => {
+                            // The library has the answer ready; it only has to go out.
+                            let _ = wire.flush().await;
+                            Err(Over)
+                        }
+                        Some(Err(_)) | None => Err(Over),
                         Some(Ok(_)) => Ok(()),
                     }
                 }

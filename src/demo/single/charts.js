@@ -20,8 +20,9 @@ function barchart(cell, model, handle) {
     const end = ticks.at(-1);
     grid.replaceChildren(...ticks.map((tick) => line(tick / end)));
     axis.replaceChildren(...ticks.map((tick) => element("span", { textContent: money(model, tick, 0) })));
+    list.style.setProperty("--rows", rows.length);
     const known = new Map([...list.children].map((item) => [item.firstChild.dataset.value, item]));
-    list.replaceChildren(...rows.map(([dimension, measure]) => {
+    arrange(list, rows.map(([dimension, measure]) => {
       const item = known.get(dimension.qText) ?? bar(dimension);
       const button = item.firstChild;
       button.setAttribute("aria-pressed", String(dimension.qState === "S"));
@@ -44,6 +45,7 @@ function barchart(cell, model, handle) {
 /** One large figure, and a smaller one if there is a second measure. */
 function kpi(cell, model) {
   const figure = element("p", { className: "figure", id: "kpi-value" });
+  figure.setAttribute("aria-live", "polite");
   const second = element("p", { className: "second" });
   return (layout) => {
     heading(cell, layout, figure, second);
@@ -63,7 +65,7 @@ function listbox(cell, model, handle) {
     list.setAttribute("aria-label", layout.title);
     const known = new Map([...list.children].map((item) => [item.firstChild.dataset.value, item]));
     const rows = layout.qListObject.qDataPages[0]?.qMatrix ?? [];
-    list.replaceChildren(...rows.map(([{ qText, qState, qElemNumber }]) => {
+    arrange(list, rows.map(([{ qText, qState, qElemNumber }]) => {
       const item = known.get(qText) ?? element("li", {}, choice(model, qText, () =>
         model.call(handle, "SelectListObjectValues", "/qListObjectDef", [qElemNumber], true)));
       const button = item.firstChild;
@@ -118,6 +120,16 @@ function choice(model, value, onClick) {
   return button;
 }
 
+/** Puts these items into a list, moving no more than it must: what stays keeps its focus and its transition. */
+function arrange(list, items) {
+  const focused = document.activeElement;
+  [...list.children].filter((item) => !items.includes(item)).forEach((item) => item.remove());
+  items.forEach((item, at) => {
+    if (list.children[at] !== item) list.insertBefore(item, list.children[at] ?? null);
+  });
+  if (document.activeElement !== focused && list.contains(focused)) focused.focus();
+}
+
 function heading(cell, { title, subtitle }, ...content) {
   if (cell.firstChild) return;
   const parts = [element("h2", { textContent: title })];
@@ -139,9 +151,10 @@ function line(share) {
   return svg("line", { x1: x, x2: x, y1: "0", y2: "100%" });
 }
 
-function money(model, amount, digits) {
-  const style = { style: "currency", currency: "USD", notation: "compact", minimumFractionDigits: 0, maximumFractionDigits: amount < 1e6 && digits ? 0 : digits || 1 };
-  return format(model, amount, style);
+/** Short: $8.26M with two places for figures, $2.5M with at most one for an axis. */
+function money(model, amount, places) {
+  const digits = amount < 1e6 ? { maximumFractionDigits: 0 } : { minimumFractionDigits: places, maximumFractionDigits: places || 1 };
+  return format(model, amount, { style: "currency", currency: "USD", notation: "compact", ...digits });
 }
 
 function number(model, amount) {
