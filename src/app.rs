@@ -4,6 +4,8 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use anyhow::Context;
+
 use crate::auth::Way;
 use crate::auth::password::Passwords;
 use crate::clock::Clock;
@@ -11,7 +13,7 @@ use crate::config::{Config, Server, SessionAges};
 use crate::mapping::Mapping;
 use crate::pages::Pages;
 use crate::qlik::{Tenant, token};
-use crate::store::{self, Store};
+use crate::store::Store;
 
 /// The application. Clones share it.
 #[derive(Clone)]
@@ -46,15 +48,15 @@ impl App {
     /// Opens the store and puts the parts together.
     ///
     /// # Errors
-    /// When the store cannot be opened.
-    pub async fn open(config: Config, clock: Clock) -> Result<Self, store::Error> {
+    /// When the store cannot be opened, or no thread can be started for signing.
+    pub async fn open(config: Config, clock: Clock) -> anyhow::Result<Self> {
         let store = Store::open(&config.store).await?;
         Ok(Self(Arc::new(Parts {
             server: config.server,
             tenant: config.tenant,
             pages: config.pages,
             mapping: config.mapping,
-            tokens: token::Issuer::new(config.token),
+            tokens: token::Issuer::new(config.token).context("cannot start the threads that sign tokens")?,
             sign_in: config.sign_in,
             passwords: Passwords::new(store.clone()),
             session: config.session,

@@ -2,12 +2,12 @@
 //!
 //! It is good for one login (Qlik Cloud facts, section A.3), so nothing here caches: each request gets its own `jti`.
 //! Signing takes milliseconds of CPU. [`Issuer`] keeps it away from the async threads, leaves one core to everything
-//! else, lets a burst queue, and refuses what would not be served in about a second.
+//! else, lets a burst queue, and refuses what would not be served within about a second.
 
-use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 
 use aws_lc_rs::rand;
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
@@ -15,10 +15,12 @@ use jsonwebtoken::{Algorithm, Header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use time::OffsetDateTime;
-use tokio::sync::Semaphore;
 
+use self::signers::Signers;
 use super::key::{self, KeyError, SigningKey};
 use crate::identity::Subject;
+
+mod signers;
 
 /// The only audience that the tenant's login takes.
 pub const AUDIENCE: &str = "qlik.api/login/jwt-session";
@@ -162,46 +164,25 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Issues tokens for a server: bounded, off the async threads, in the order of asking.
+/// Issues tokens for a server: bounded, off the async threads, in the order of asking. Clones share it.
 #[derive(Debug, Clone)]
-pub struct Issuer(Arc<Bench>);
-
-#[derive(Debug)]
-struct Bench {
-    settings: Settings,
-    /// One for each request that is being served or waits.
-    places: Semaphore,
-    /// One for each signature that may be made at once. Fair: first come, first served.
-    signers: Arc<Semaphore>,
-}
+pub struct Issuer(Arc<(Settings, Signers)>);
 
 impl Issuer {
     /// An issuer that leaves one core to everything else.
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: Settings) -> io::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        Self::with_limits(settings, cores.saturating_sub(1).max(1), WAITING)
+        let signers = Signers::new(settings.key.clone(), WAITING);
+        for _ in 0..cores.saturating_sub(1).max(1) {
+            signers.start()?;
+        }
+        Ok(Self(Arc::new((settings, signers))))
     }
 
-    fn with_limits(settings: Settings, signers: usize, waiting: usize) -> Self {
-        Self(Arc::new(Bench {
-            settings,
-            places: Semaphore::new(signers + waiting),
-            signers: Arc::new(Semaphore::new(signers)),
-        }))
-    }
-
-    /// A new token for the subject. Dropping the future gives its place to the next.
+    /// A new token for the subject. Dropping the future gives its place in the queue to another.
     pub async fn issue(&self, subject: &Subject, now: OffsetDateTime) -> Result<Token, Error> {
-        let bench = &*self.0;
-        let _place = bench.places.try_acquire().map_err(|_| Error::Saturated { retry_after: RETRY_AFTER })?;
-        let signer = Arc::clone(&bench.signers).acquire_owned().await.expect("never closed");
-        let input = bench.settings.signing_input(subject, now)?;
-        let key = bench.settings.key.clone();
-        let signing = tokio::task::spawn_blocking(move || {
-            let _signer = signer; // held until the signature is made, also when nobody waits for it any more
-            key.sign(input)
-        });
-        let token = signing.await.map_err(|_| Error::Stopping)??;
+        let (settings, signers) = &*self.0;
+        let token = signers.sign(settings.signing_input(subject, now)?).await?;
         Ok(Token(token.into()))
     }
 }
@@ -209,7 +190,7 @@ impl Issuer {
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
-    use std::pin::pin;
+    use std::pin::{Pin, pin};
     use std::task::{Context, Poll, Waker};
 
     use serde_json::{Value, json};
@@ -332,57 +313,61 @@ mod tests {
         assert_eq!(ids.len(), 10_000);
     }
 
+    /// Nobody signs until somebody calls `start`.
+    fn stalled(waiting: usize) -> Issuer {
+        let settings = settings();
+        let signers = Signers::new(settings.key.clone(), waiting);
+        Issuer(Arc::new((settings, signers)))
+    }
+
+    fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+        future.poll(&mut Context::from_waker(Waker::noop()))
+    }
+
     #[tokio::test]
     async fn a_full_queue_refuses_and_a_cancelled_request_leaves_it() {
-        let issuer = Issuer::with_limits(settings(), 1, 1);
-        let busy = issuer.0.signers.clone().acquire_owned().await.expect("open");
-        let once = &mut Context::from_waker(Waker::noop());
+        let issuer = stalled(2);
         let ada = ada();
-
         let mut first = pin!(issuer.issue(&ada, NOW));
         let mut second = Box::pin(issuer.issue(&ada, NOW));
-        assert!(first.as_mut().poll(once).is_pending() && second.as_mut().poll(once).is_pending());
+        assert!(poll_once(first.as_mut()).is_pending() && poll_once(second.as_mut()).is_pending());
         let refused = issuer.issue(&ada, NOW).await;
         assert!(matches!(refused, Err(Error::Saturated { retry_after: RETRY_AFTER })), "{refused:?}");
 
         drop(second);
         let mut third = pin!(issuer.issue(&ada, NOW));
-        assert!(third.as_mut().poll(once).is_pending(), "took the free place");
+        assert!(poll_once(third.as_mut()).is_pending(), "took the free place");
         assert!(matches!(issuer.issue(&ada, NOW).await, Err(Error::Saturated { .. })));
 
-        drop(busy);
+        issuer.0.1.start().expect("a thread");
         assert!(first.await.is_ok() && third.await.is_ok());
-        assert_eq!((issuer.0.places.available_permits(), issuer.0.signers.available_permits()), (2, 1));
+        assert!(issuer.issue(&ada, NOW).await.is_ok(), "there is room again");
     }
 
     #[tokio::test]
-    async fn a_request_that_is_cancelled_while_signing_gives_everything_back() {
-        let issuer = Issuer::with_limits(settings(), 1, 0);
-        for _ in 0..3 {
-            let ada = ada();
+    async fn a_request_that_is_cancelled_at_any_moment_stops_nobody() {
+        let issuer = Issuer::new(settings()).expect("threads");
+        let ada = ada();
+        for _ in 0..2 * WAITING {
             let mut request = Box::pin(issuer.issue(&ada, NOW));
-            let _: Poll<_> = request.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-            drop(request);
-            assert_eq!(issuer.0.places.available_permits(), 1);
-            let signer = issuer.0.signers.acquire().await.expect("comes back when the signature is made");
-            drop(signer);
+            assert!(matches!(poll_once(request.as_mut()), Poll::Pending | Poll::Ready(Ok(_))));
         }
-        assert!(issuer.issue(&ada(), NOW).await.is_ok());
+        assert!(issuer.issue(&ada, NOW).await.is_ok());
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_burst_is_served_in_full() {
-        let issuer = Issuer::with_limits(settings(), 2, 30);
-        let requests = (0..32).map(|_| {
+        let issuer = Issuer::new(settings()).expect("threads");
+        let request = || {
             let issuer = issuer.clone();
             tokio::spawn(async move { issuer.issue(&ada(), NOW).await.map(|token| token.expose().to_owned()) })
-        });
-        let requests: Vec<_> = requests.collect();
+        };
+        let requests: Vec<_> = (0..64).map(|_| request()).collect();
         let mut tokens = HashSet::new();
         for request in requests {
             tokens.insert(request.await.expect("no panic").expect("a place"));
         }
-        assert_eq!(tokens.len(), 32);
+        assert_eq!(tokens.len(), 64);
     }
 
     #[test]
