@@ -6,9 +6,11 @@ use std::path::Path;
 use std::process::Command;
 
 use qlik_embed_bff::clock::Clock;
-use qlik_embed_bff::commands::keygen::{self, Keygen};
-use qlik_embed_bff::qlik::key::{KeyError, KeySize, SigningKey};
+use qlik_embed_bff::qlik::key::{KeyError, SigningKey};
 use tempfile::TempDir;
+use time::OffsetDateTime;
+
+const SMALL: &[&str] = &["--bits=2048"];
 
 /// What `openssl` prints; it must succeed.
 fn openssl(folder: &Path, args: &str) -> String {
@@ -17,14 +19,27 @@ fn openssl(folder: &Path, args: &str) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-fn small(dir: &Path) -> Keygen {
-    Keygen { dir: dir.into(), bits: KeySize::Rsa2048, days: 1825, common_name: "qlik-embed-bff".into(), force: false }
+/// Runs the binary: what it printed, or why it refused.
+fn keygen(dir: &Path, options: &[&str]) -> Result<String, String> {
+    let output = Command::new(env!("CARGO_BIN_EXE_qlik-embed-bff"))
+        .args(["keygen", "--dir"])
+        .arg(dir)
+        .args(options)
+        .env_clear()
+        .output()
+        .expect("the binary runs");
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    if output.status.success() {
+        assert!(output.stderr.is_empty(), "{}", text(output.stderr));
+        Ok(text(output.stdout))
+    } else {
+        assert!(output.stdout.is_empty(), "{}", text(output.stdout));
+        Err(text(output.stderr))
+    }
 }
 
-fn keygen(args: &Keygen) -> Result<String, String> {
-    let mut out = Vec::new();
-    keygen::run(args, Clock::default().now(), &mut out).map_err(|error| format!("{error:#}"))?;
-    Ok(String::from_utf8(out).expect("text"))
+fn now() -> OffsetDateTime {
+    Clock::default().now()
 }
 
 fn files(dir: &Path) -> Vec<(String, Vec<u8>)> {
@@ -45,7 +60,7 @@ fn names(dir: &Path) -> Vec<String> {
 fn openssl_takes_the_pair() {
     let home = TempDir::new().expect("a folder");
     let keys = home.path().join("keys");
-    let printed = keygen(&Keygen { bits: KeySize::Rsa4096, ..small(&keys) }).expect("a pair");
+    let printed = keygen(&keys, &[]).expect("a pair");
 
     assert_eq!(names(&keys), ["privatekey.pem", "publickey.cer"]);
     let mode = |name| fs::metadata(keys.join(name)).expect("a file").permissions().mode() & 0o777;
@@ -86,7 +101,7 @@ fn what_is_printed_can_be_pasted(printed: &str, keys: &Path) {
 
     let pem = fs::read_to_string(keys.join("privatekey.pem")).expect("text");
     let key = SigningKey::parse(&pem.into()).expect("our own key");
-    assert!(key.check_certificate(line, Clock::default().now()).is_ok());
+    assert!(key.check_certificate(line, now()).is_ok());
     let id = key.fingerprint();
     let setting = |name: &str| {
         let (_, value) = printed.split_once(&format!("{name}=")).expect("the setting");
@@ -106,14 +121,14 @@ fn nothing_is_replaced_unasked() {
     let home = TempDir::new().expect("a folder");
     let keys = home.path();
     fs::write(keys.join("README"), "stays").expect("written");
-    keygen(&small(keys)).expect("a pair");
+    keygen(keys, SMALL).expect("a pair");
     let before = files(keys);
 
-    let refusal = keygen(&small(keys)).expect_err("exists");
+    let refusal = keygen(keys, SMALL).expect_err("exists");
     assert!(refusal.contains("privatekey.pem exists already") && refusal.contains("--force"), "{refusal}");
     assert_eq!(files(keys), before);
 
-    let printed = keygen(&Keygen { force: true, ..small(keys) }).expect("replaced");
+    let printed = keygen(keys, &["--bits=2048", "--force"]).expect("replaced");
     assert!(printed.contains("The old pair is gone"), "{printed}");
     let after = files(keys);
     assert_eq!(after.len(), 3, "nothing is left behind");
@@ -125,7 +140,7 @@ fn nothing_is_replaced_unasked() {
     for alone in ["privatekey.pem", "publickey.cer"] {
         let home = TempDir::new().expect("a folder");
         fs::write(home.path().join(alone), "precious").expect("written");
-        let refusal = keygen(&small(home.path())).expect_err("exists");
+        let refusal = keygen(home.path(), SMALL).expect_err("exists");
         assert!(refusal.contains(alone), "{refusal}");
         assert_eq!(files(home.path()), [(alone.to_owned(), b"precious".to_vec())]);
     }
@@ -137,16 +152,19 @@ fn what_cannot_be_done_is_told_and_leaves_nothing() {
     let at = |path: &str| home.path().join(path);
     fs::write(at("file"), "").expect("written");
     fs::create_dir_all(at("odd/publickey.cer")).expect("made");
+    let long = format!("--common-name={}", "x".repeat(65));
     let cases = [
-        (small(&at("no/parent")), "does not exist"),
-        (small(&at("file")), "is a file"),
-        (small(&at("file/below")), "does not exist"),
-        (Keygen { force: true, ..small(&at("odd")) }, "is not a plain file"),
-        (Keygen { common_name: " ".into(), ..small(&at("new")) }, "--common-name"),
-        (Keygen { common_name: "x".repeat(65), ..small(&at("new")) }, "--common-name"),
+        ("new/parent", "", "does not exist"),
+        ("file", "", "is a file"),
+        ("odd", "--force", "is not a plain file"),
+        ("new", "--common-name= ", "--common-name must have"),
+        ("new", &long, "--common-name must have"),
+        ("new", "--days=0", "--days"),
+        ("new", "--bits=1024", "must be 2048 or 4096"),
     ];
-    for (args, expected) in cases {
-        let refusal = keygen(&args).expect_err(expected);
+    for (dir, option, expected) in cases {
+        let options: Vec<&str> = [option].into_iter().filter(|option| !option.is_empty()).collect();
+        let refusal = keygen(&at(dir), &options).expect_err(expected);
         assert!(refusal.contains(expected), "{refusal}");
     }
     assert!(!at("new").exists() && names(&at("odd/publickey.cer")).is_empty());
@@ -178,7 +196,7 @@ fn keys_that_openssl_made_are_read_or_refused_by_name() {
     for name in ["pkcs8.pem", "pkcs1.pem"] {
         let key = parse(name).expect("readable");
         assert_eq!(key.bits(), 2048);
-        assert!(key.check_certificate(&read("certificate.pem"), Clock::default().now()).is_ok());
+        assert!(key.check_certificate(&read("certificate.pem"), now()).is_ok());
     }
     let refused = [
         ("encrypted8.pem", KeyError::Encrypted),

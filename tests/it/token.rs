@@ -1,11 +1,14 @@
 //! `token`, as an administrator uses it.
 
+use std::fs;
+use std::process::Command;
+
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use qlik_embed_bff::commands::token::{self, Token};
 use qlik_embed_bff::identity::Subject;
 use qlik_embed_bff::qlik::key::{self, CertificateDates, KeySize, SigningKey};
 use qlik_embed_bff::qlik::token::Settings;
-use serde_json::Value;
+use serde_json::{Value, json};
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
 
@@ -33,11 +36,42 @@ fn print(claims: bool) -> String {
 fn the_token_stands_alone_for_scripts() {
     let printed = print(false);
     assert_eq!(printed.matches('\n').count(), 1);
-    let parts: Vec<&str> = printed.trim_end().split('.').collect();
-    assert_eq!(parts.len(), 3);
-    let claims: Value =
-        serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(parts[1]).expect("base64url")).expect("JSON");
-    assert_eq!(claims["sub"], "password|ada");
+    assert_eq!(printed.trim_end().split('.').count(), 3);
+    assert_eq!(claims_of(&printed)["sub"], "password|ada");
+}
+
+/// As on the day of setting up: keys made, settings in the environment, no account and no database yet.
+#[test]
+fn openssl_verifies_the_token_of_the_binary() {
+    let home = tempfile::tempdir().expect("a folder");
+    let run = |program: &str, args: &[&str], env: &[(&str, &str)]| {
+        let mut command = Command::new(program);
+        command.args(args).current_dir(home.path()).env_clear().envs(env.iter().copied());
+        command.env("PATH", option_env!("PATH").unwrap_or("/usr/bin"));
+        let output = command.output().expect("the program runs");
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let binary = env!("CARGO_BIN_EXE_qlik-embed-bff");
+    run(binary, &["keygen", "--bits=2048"], &[]);
+    let env = [("QLIK_JWT_ISSUER", "https://portal.example"), ("QLIK_JWT_KEY_ID", "key-1")];
+    let printed = run(binary, &["token", "--identity=ada", "--email=ada@example.com", "--group=Analysts"], &env);
+
+    let (signed, signature) = printed.trim_end().rsplit_once('.').expect("three parts");
+    fs::write(home.path().join("signed"), signed).expect("written");
+    fs::write(home.path().join("signature"), BASE64_URL_SAFE_NO_PAD.decode(signature).expect("base64url"))
+        .expect("written");
+    run("openssl", &["x509", "-in", "keys/publickey.cer", "-noout", "-pubkey", "-out", "public.pem"], &[]);
+    let verdict =
+        run("openssl", &["dgst", "-sha256", "-verify", "public.pem", "-signature", "signature", "signed"], &[]);
+    assert_eq!(verdict, "Verified OK\n");
+    let claims = claims_of(&printed);
+    assert_eq!((&claims["email"], &claims["groups"]), (&json!("ada@example.com"), &json!(["Analysts"])));
+}
+
+fn claims_of(token: &str) -> Value {
+    let claims = token.split('.').nth(1).expect("three parts");
+    serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(claims).expect("base64url")).expect("JSON")
 }
 
 #[test]
