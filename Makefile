@@ -13,7 +13,7 @@ test: setup-tests vendor types web-test ## every test; installs what they need, 
 	@if cargo nextest --version >/dev/null 2>&1; then \
 		set -x; cargo nextest run --locked; \
 	else \
-		set -x; cargo test --locked --lib --bins --tests; \
+		set -x; cargo test --locked --no-fail-fast --lib --bins --tests; \
 	fi
 
 lint: vendor types ## format, lints, documentation, types of the browser code, licences and crates
