@@ -72,3 +72,23 @@ fn a_machine_that_has_everything_is_left_alone() {
         .fold(Machine::with(&[]), |machine, name| machine.stand_in(name, ""));
     assert_eq!(complete.stand_in("apt-get", "must not be called").run("setup-tests"), (true, String::new()));
 }
+
+#[test]
+fn front_end_packages_are_pinned_by_version_and_digest_and_by_no_address() {
+    let read = |name: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("web").join(name);
+        let text = fs::read_to_string(path).expect("it is committed");
+        serde_json::from_str::<serde_json::Value>(&text).expect("it is JSON")
+    };
+    let package = read("package.json");
+    for kind in ["dependencies", "devDependencies"] {
+        for (name, version) in package[kind].as_object().expect("both kinds are there") {
+            let version = version.as_str().unwrap_or_default();
+            assert!(version.split('.').all(|part| part.parse::<u32>().is_ok()), "{name} is not pinned: {version}");
+        }
+    }
+    for (name, locked) in read("package-lock.json")["packages"].as_object().expect("packages are locked") {
+        let whole = name.is_empty() || locked["integrity"].as_str().is_some_and(|digest| digest.starts_with("sha512-"));
+        assert!(whole && locked.get("resolved").is_none(), "{name}: {locked}");
+    }
+}
