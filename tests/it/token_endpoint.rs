@@ -4,8 +4,11 @@ use std::collections::BTreeSet;
 
 use axum::http::{Method, StatusCode};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
-use qlik_embed_bff::qlik::key::SigningKey;
+use qlik_embed_bff::clock::Clock;
+use qlik_embed_bff::qlik::key::{self, CertificateDates, KeySize, SigningKey};
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use time::Duration;
 
 use crate::portal::{Answer, KEY, Portal};
 
@@ -113,4 +116,41 @@ async fn the_template_decides_the_subject() {
     let mut ada = portal.signed_in("ada").await;
     assert_eq!(claims(&ada.fetch("/token").await)["sub"], "acme\\ada@example.com");
     assert_eq!(ada.open("/embed/default").await.attributes("#embed")["data-subject"], "acme\\ada@example.com");
+}
+
+/// A burst of tokens waits its turn; pages are answered meanwhile; what is too much is told when to come back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_burst_of_tokens_queues_and_starves_nobody() {
+    let now = Clock::default().now();
+    let dates = CertificateDates { not_before: now - Duration::HOUR, not_after: now + Duration::DAY };
+    let slow = key::generate(KeySize::Rsa4096, "test", dates).expect("a key that takes milliseconds to sign with");
+    let portal = Portal::with(&[("QLIK_JWT_PRIVATE_KEY", slow.private_key.expose_secret())]).await;
+    let ada = portal.signed_in("ada").await;
+    let mut burst = tokio::task::JoinSet::new();
+    for _ in 0..2_000 {
+        let mut browser = ada.clone();
+        burst.spawn(async move { browser.fetch("/token").await });
+    }
+    let page = ada.clone().open("/embed/default").await;
+    let mut finished = 0;
+    while burst.try_join_next().is_some() {
+        finished += 1;
+    }
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(finished < 2_000, "the page did not wait for the burst");
+    let (mut tokens, mut refused) = (finished, 0);
+    while let Some(answer) = burst.join_next().await {
+        let answer = answer.expect("no panic");
+        match answer.status {
+            StatusCode::OK => tokens += 1,
+            StatusCode::SERVICE_UNAVAILABLE => {
+                refused += 1;
+                assert_eq!(answer.json()["error"], "busy");
+                assert!(answer.header("retry-after").parse::<u64>().is_ok_and(|seconds| (1..=60).contains(&seconds)));
+            }
+            other => panic!("{other}: {}", answer.body),
+        }
+    }
+    assert!(tokens > 0 && refused > 0, "{tokens} tokens, {refused} refused");
+    assert_eq!(ada.clone().fetch("/token").await.status, StatusCode::OK, "the burst is over");
 }
