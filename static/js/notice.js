@@ -154,7 +154,8 @@ export class Notice {
     this.#state = state;
     this.root.dataset.state = state;
     this.root.setAttribute("aria-busy", String(state === "loading" || state === "preparing"));
-    this.status.textContent = STATUS[state] ?? "";
+    const status = STATUS[state] ?? "";
+    if (this.status.textContent !== status) this.status.textContent = status;
   }
 
   /**

@@ -1,0 +1,15 @@
+//! The product in a real Chromium, with the simulated tenant as the far side: what visitors see, file by file what about.
+//!
+//! Each test has a portal, a tenant, a driver and a browser of its own, all on loopback. Waits are bounded and end with
+//! the event. Pictures for the README are left in `target/screenshots`.
+
+mod access;
+mod audit;
+mod cookies;
+mod disconnects;
+mod failures;
+mod newcomers;
+mod portal;
+mod sheet;
+mod sign_in;
+mod window;

@@ -1,0 +1,54 @@
+//! Portal and tenant on two sites, as in production: the tenant's cookies are third-party cookies, and browsers may block
+//! them (Qlik Cloud facts, section K).
+
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+
+use super::audit;
+use super::portal::{Portal, Sites};
+use super::window::{Window, Wishes};
+
+const PORTAL: &str = "portal.test";
+const TENANT: &str = "northwind.qlikcloud.test";
+
+/// A certificate for both names, for a browser that ignores who signed it.
+fn certificate() -> (TempDir, PathBuf, PathBuf) {
+    let pair = rcgen::generate_simple_self_signed([PORTAL.to_owned(), TENANT.to_owned()]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = (folder.path().join("certificate.pem"), folder.path().join("key.pem"));
+    std::fs::write(&certificate, pair.cert.pem()).unwrap();
+    std::fs::write(&key, pair.signing_key.serialize_pem()).unwrap();
+    (folder, certificate, key)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blocked_third_party_cookies_are_told_in_the_words_of_the_tutorial() {
+    let (_folder, certificate, key) = certificate();
+    let sites = Sites { portal: PORTAL, tenant: TENANT, certificate: &certificate, key: &key };
+    let portal = Portal::on_two_sites(sites).await;
+    let wishes = Wishes { hosts: &[PORTAL, TENANT], block_third_party_cookies: true };
+    let window = Window::like(wishes).await;
+    window.sign_in(&portal, "ada").await;
+    window.until_state("error").await;
+    assert_eq!(
+        window.text("#notice-what").await,
+        "Third-party cookies are not enabled in your browser settings and/or browser mode."
+    );
+    assert!(window.text("#notice-advice").await.contains("Allow third-party cookies"));
+    let statuses: Vec<_> = portal.tenant.control().logins().iter().map(|login| login.status).collect();
+    assert_eq!(statuses, [200], "the login itself was accepted");
+    audit::passes(&window, "blocked cookies").await;
+    window.picture("cookies-blocked").await;
+    window.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn allowed_third_party_cookies_lead_to_the_sheet() {
+    let (_folder, certificate, key) = certificate();
+    let sites = Sites { portal: PORTAL, tenant: TENANT, certificate: &certificate, key: &key };
+    let portal = Portal::on_two_sites(sites).await;
+    let window = Window::like(Wishes { hosts: &[PORTAL, TENANT], ..Wishes::default() }).await;
+    window.see_the_sheet(&portal, "ada").await;
+    window.close().await;
+}
