@@ -1,6 +1,7 @@
 //! Behaviour, through the real router, the real binary and real browsers; a file per behaviour.
 
 mod binary;
+mod browser;
 mod config;
 mod docs;
 mod headers;
