@@ -9,6 +9,9 @@ import { askPortal, askTenant, readAnswer, tenantUrl } from "./tenant.js";
 /** @typedef {import("./page.js").Page} Page */
 /** @typedef {import("./tenant.js").Answer} Answer */
 
+/** The status of an answer that the browser hides from us, as it is of opaque responses. */
+const UNREADABLE = 0;
+
 /**
  * Who the tenant says is signed in.
  *
@@ -35,8 +38,10 @@ export async function signIn(page, signal) {
   await jwtLogin(page, token, signal);
 
   const after = await checkLoggedIn(page, signal);
-  if (!("user" in after))
-    throw after.answer.status === 401 ? cookiesBlocked(after.answer) : refused("check", after.answer);
+  if (!("user" in after)) {
+    const { status } = after.answer;
+    throw status === 401 || status === UNREADABLE ? cookiesBlocked(after.answer) : refused("check", after.answer);
+  }
   if (!isVisitor(page, after.user)) throw anotherUser();
   return { ...after.user, clocks: [...after.user.clocks, clock], signedInNow: true };
 }
@@ -49,11 +54,24 @@ export async function signIn(page, signal) {
  * @returns {Promise<{ user: TenantUser } | { answer: Answer }>}
  */
 async function checkLoggedIn(page, signal) {
-  const response = await askTenant(page, tenantUrl(page, "/api/v1/users/me"), { signal });
+  const response = await askTenant(page, tenantUrl(page, "/api/v1/users/me"), { signal }).catch(unreadable);
+  if (!(response instanceof Response)) return { answer: response };
   if (response.ok) return { user: await readUser(response) };
   const answer = await readAnswer(response);
   if (answer.status === 429 || answer.status >= 500) throw refused("check", answer);
   return { answer };
+}
+
+/**
+ * Whether a refusal carries CORS headers is documented nowhere (section N 10); one that does not is unreadable here, and
+ * most probably says 401. The login that follows has its own answer, and blames the web integration if that is it.
+ *
+ * @param {unknown} thrown
+ * @returns {Answer}
+ */
+function unreadable(thrown) {
+  if (!(thrown instanceof Problem && thrown.unreadable)) throw thrown;
+  return { status: UNREADABLE, code: "", text: "not readable", trace: "", wait: undefined };
 }
 
 /**

@@ -14,9 +14,9 @@
 export class Problem extends Error {
   /**
    * @param {string} what
-   * @param {{ title?: string, advice?: string, detail?: string, wait?: number | undefined, way?: Way, cause?: unknown }} [more]
+   * @param {{ title?: string, advice?: string, detail?: string, wait?: number | undefined, way?: Way, unreadable?: boolean, cause?: unknown }} [more]
    */
-  constructor(what, { title, advice = "", detail = "", wait, way, cause } = {}) {
+  constructor(what, { title, advice = "", detail = "", wait, way, unreadable = false, cause } = {}) {
     super(what, { cause });
     this.name = "Problem";
     /** Headline. */
@@ -29,6 +29,8 @@ export class Problem extends Error {
     this.wait = wait;
     /** Another way forward than trying again. */
     this.way = way;
+    /** The other side answered, but the browser does not let us see what. */
+    this.unreadable = unreadable;
   }
 
   /**

@@ -138,6 +138,7 @@ async function unanswered(page, thrown, signal) {
       advice: `Open the page at ${page.origin} instead.`,
       detail: `${host}: answer not readable from ${location.origin}`,
       way: { href: new URL(location.pathname, page.origin).href, label: "Open it there" },
+      unreadable: true,
       cause: thrown,
     });
   }
@@ -147,6 +148,7 @@ async function unanswered(page, thrown, signal) {
         "Try again in a minute, in case Qlik Cloud has a problem. If it lasts, an administrator should add " +
         `${location.origin} to the origins of the tenant's web integration, and check its ID.`,
       detail: `${host}: answer not readable from ${location.origin}`,
+      unreadable: true,
       cause: thrown,
     });
   }

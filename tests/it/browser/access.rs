@@ -16,7 +16,8 @@ const ZOOMED: (u32, u32) = (640, 400);
 async fn fits(window: &Window, page: &str) {
     for size in [PHONE, ZOOMED, (320, 640)] {
         window.resize(size).await;
-        let overhang = window.value("document.documentElement.scrollWidth - document.documentElement.clientWidth").await;
+        let overhang =
+            window.value("document.documentElement.scrollWidth - document.documentElement.clientWidth").await;
         assert_eq!(overhang, json!(0), "{page} at {size:?} scrolls sideways");
     }
     window.resize(DESK).await;
@@ -82,7 +83,10 @@ async fn nothing_scrolls_sideways_on_a_phone_or_at_large_zoom() {
     fits(&window, "a notice").await;
     window.resize(PHONE).await;
     window.picture("closed-390").await;
-    assert!(window.value("document.querySelector('#notice-retry').getBoundingClientRect().height").await.as_f64() >= Some(40.0));
+    assert!(
+        window.value("document.querySelector('#notice-retry').getBoundingClientRect().height").await.as_f64()
+            >= Some(40.0)
+    );
 
     window.driver.goto(format!("{}/nowhere", portal.url)).await.unwrap();
     fits(&window, "the error page").await;
@@ -163,7 +167,10 @@ async fn states_are_announced() {
     assert_eq!(
         said,
         json!([
-            ["alert", "Session ended. Because nothing happened for a while, this session has ended. Reconnect to carry on."],
+            [
+                "alert",
+                "Session ended. Because nothing happened for a while, this session has ended. Reconnect to carry on."
+            ],
             ["status", "Connecting"],
             ["status", "Connected"],
         ])

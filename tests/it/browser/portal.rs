@@ -112,7 +112,8 @@ impl Portal {
         }
         let app = App::open(config::load(&env, now).unwrap().config, clock).await.unwrap();
         for (id, name) in [("ada", "Ada Lovelace"), ("bob", "Bob Noyce")] {
-            let account = Account { id: id.into(), name: name.into(), email: format!("{id}@example.com"), groups: vec![] };
+            let account =
+                Account { id: id.into(), name: name.into(), email: format!("{id}@example.com"), groups: vec![] };
             let hash = password::hash(&SecretString::from(PASSWORD)).unwrap();
             app.store.add_account(&account, &hash, now).await.unwrap();
         }

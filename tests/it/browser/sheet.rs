@@ -73,11 +73,9 @@ async fn a_selection_filters() {
 async fn the_frame_has_the_theme_of_the_app_and_a_missing_one_is_no_error() {
     let portal = Portal::start().await;
     let window = Window::open().await;
-    for (theme, expected) in [
-        (Theme::Named("horizon".into()), "horizon"),
-        (Theme::Unset, ""),
-        (Theme::NoAppProperties, ""),
-    ] {
+    for (theme, expected) in
+        [(Theme::Named("horizon".into()), "horizon"), (Theme::Unset, ""), (Theme::NoAppProperties, "")]
+    {
         portal.tenant.control().change(|settings| settings.switches.theme = theme);
         if expected.is_empty() {
             window.driver.goto(format!("{}/embed/default", portal.url)).await.unwrap();

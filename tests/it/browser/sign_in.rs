@@ -41,7 +41,8 @@ async fn signing_out_ends_the_session_at_the_tenant_too() {
     window.until("document.querySelector('h1').textContent === 'You are signed out'").await;
 
     let control = portal.tenant.control();
-    eventually("the tenant was told", async || control.requests().iter().any(|request| request.path == "/logout")).await;
+    eventually("the tenant was told", async || control.requests().iter().any(|request| request.path == "/logout"))
+        .await;
     eventually("no socket is left", async || control.sockets().is_empty()).await;
     audit::passes(&window, "signed out").await;
 

@@ -121,11 +121,16 @@ impl Window {
 
     /// The text of an element, as the visitor reads it.
     pub async fn text(&self, selector: &str) -> String {
-        self.driver.find(By::Css(selector)).await.unwrap().text().await.unwrap()
+        self.find(selector).await.text().await.unwrap()
     }
 
     pub async fn click(&self, selector: &str) {
-        self.driver.find(By::Css(selector)).await.unwrap().click().await.unwrap();
+        self.find(selector).await.click().await.unwrap();
+    }
+
+    /// An element, as soon as it is there.
+    async fn find(&self, selector: &str) -> WebElement {
+        self.driver.query(By::Css(selector)).wait(PATIENCE, GLANCE).first().await.unwrap()
     }
 
     /// Types into whatever has the focus.
