@@ -9,7 +9,7 @@ mod cookies;
 mod disconnects;
 mod failures;
 mod newcomers;
-mod portal;
+mod scene;
 mod sheet;
 mod sign_in;
 mod window;

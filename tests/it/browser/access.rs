@@ -7,8 +7,9 @@ use serde_json::json;
 use thirtyfour::Key;
 
 use super::audit;
-use super::portal::{PASSWORD, Portal};
+use super::scene::Scene;
 use super::window::{DESK, PHONE, Window};
+use crate::portal::PASSWORD;
 
 /// 1280 × 800 at 200 % zoom.
 const ZOOMED: (u32, u32) = (640, 400);
@@ -25,11 +26,11 @@ async fn fits(window: &Window, page: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_keyboard_is_enough() {
-    let portal = Portal::start().await;
+    let scene = Scene::start().await;
     let window = Window::open().await;
     let focus = async || window.value("document.activeElement.id || document.activeElement.tagName").await;
 
-    window.driver.goto(format!("{}/", portal.url)).await.unwrap();
+    window.driver.goto(format!("{}/", scene.url)).await.unwrap();
     window.type_text("ada").await;
     window.press(Key::Tab).await;
     window.type_text(PASSWORD).await;
@@ -57,7 +58,7 @@ async fn a_keyboard_is_enough() {
         .await;
 
     // The way forward has the focus when something happens, and the sheet has it again afterwards.
-    portal.tenant.control().close_sockets(4001, "idle");
+    scene.tenant.control().close_sockets(4001, "idle");
     window.until_state("closed").await;
     assert_eq!(focus().await, json!("notice-retry"));
     window.press(Key::Enter).await;
@@ -68,17 +69,17 @@ async fn a_keyboard_is_enough() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_scrolls_sideways_on_a_phone_or_at_large_zoom() {
-    let portal = Portal::start().await;
+    let scene = Scene::start().await;
     let window = Window::open().await;
-    window.driver.goto(format!("{}/", portal.url)).await.unwrap();
+    window.driver.goto(format!("{}/", scene.url)).await.unwrap();
     fits(&window, "sign-in").await;
-    window.see_the_sheet(&portal, "ada").await;
+    window.see_the_sheet(&scene, "ada").await;
     fits(&window, "the sheet").await;
 
     window.resize(PHONE).await;
     let frame = window.value("document.querySelector('iframe').getBoundingClientRect().width").await;
     assert_eq!(frame, json!(390), "the frame has the whole width");
-    portal.tenant.control().close_sockets(4001, "idle");
+    scene.tenant.control().close_sockets(4001, "idle");
     window.until_state("closed").await;
     fits(&window, "a notice").await;
     window.resize(PHONE).await;
@@ -88,9 +89,9 @@ async fn nothing_scrolls_sideways_on_a_phone_or_at_large_zoom() {
             >= Some(40.0)
     );
 
-    window.driver.goto(format!("{}/nowhere", portal.url)).await.unwrap();
+    window.driver.goto(format!("{}/nowhere", scene.url)).await.unwrap();
     fits(&window, "the error page").await;
-    window.driver.goto(format!("{}/embed/default", portal.url)).await.unwrap();
+    window.driver.goto(format!("{}/embed/default", scene.url)).await.unwrap();
     window.click("form[action='/logout'] button").await;
     fits(&window, "signed out").await;
     window.close().await;
@@ -98,12 +99,12 @@ async fn nothing_scrolls_sideways_on_a_phone_or_at_large_zoom() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_and_every_notice_passes_the_audit() {
-    let portal = Portal::start().await;
-    let control = portal.tenant.control();
+    let scene = Scene::start().await;
+    let control = scene.tenant.control();
     let window = Window::open().await;
 
     control.delay("/api/v1/users/me", Duration::from_secs(8));
-    window.sign_in(&portal, "ada").await;
+    window.sign_in(&scene, "ada").await;
     window.until_state("loading").await;
     audit::passes(&window, "loading").await;
     control.mend();
@@ -132,15 +133,15 @@ async fn every_page_and_every_notice_passes_the_audit() {
     window.be_offline(false).await;
     window.until_state("connected").await;
 
-    portal.app.clock.advance(time::Duration::hours(13));
+    scene.app.clock.advance(time::Duration::hours(13));
     control.close_sockets(4001, "idle");
     window.until_state("closed").await;
     window.click("#notice-retry").await;
     window.until_state("error").await;
     audit::passes(&window, "session ended").await;
 
-    window.see_the_sheet(&portal, "ada").await;
-    window.driver.goto(format!("{}/nowhere", portal.url)).await.unwrap();
+    window.see_the_sheet(&scene, "ada").await;
+    window.driver.goto(format!("{}/nowhere", scene.url)).await.unwrap();
     audit::passes(&window, "error page").await;
     window.picture("error").await;
     window.close().await;
@@ -149,9 +150,9 @@ async fn every_page_and_every_notice_passes_the_audit() {
 /// What a screen reader would say, in order: the status line politely, failures at once.
 #[tokio::test(flavor = "multi_thread")]
 async fn states_are_announced() {
-    let portal = Portal::start().await;
+    let scene = Scene::start().await;
     let window = Window::open().await;
-    window.see_the_sheet(&portal, "ada").await;
+    window.see_the_sheet(&scene, "ada").await;
     let listen = "window.said = [];
         for (const id of ['status', 'alert']) {
             const element = document.getElementById(id);
@@ -159,7 +160,7 @@ async fn states_are_announced() {
                 .observe(element, { childList: true, characterData: true, subtree: true });
         }";
     window.driver.execute(listen, vec![]).await.unwrap();
-    portal.tenant.control().close_sockets(4001, "idle");
+    scene.tenant.control().close_sockets(4001, "idle");
     window.until_state("closed").await;
     window.click("#notice-retry").await;
     window.until_state("connected").await;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 use super::audit;
-use super::portal::{Portal, Sites};
+use super::scene::{Scene, Sites};
 use super::window::{Window, Wishes};
 
 const PORTAL: &str = "portal.test";
@@ -33,18 +33,18 @@ async fn blocked_third_party_cookies_are_told_in_the_words_of_the_tutorial() {
 async fn blocked_cookies_are_told(cors_on_errors: bool) {
     let (_folder, certificate, key) = certificate();
     let sites = Sites { portal: PORTAL, tenant: TENANT, certificate: &certificate, key: &key };
-    let portal = Portal::on_two_sites(sites).await;
-    portal.tenant.control().change(|settings| settings.switches.cors_on_errors = cors_on_errors);
+    let scene = Scene::on_two_sites(sites).await;
+    scene.tenant.control().change(|settings| settings.switches.cors_on_errors = cors_on_errors);
     let wishes = Wishes { hosts: &[PORTAL, TENANT], block_third_party_cookies: true };
     let window = Window::like(wishes).await;
-    window.sign_in(&portal, "ada").await;
+    window.sign_in(&scene, "ada").await;
     window.until_state("error").await;
     assert_eq!(
         window.text("#notice-what").await,
         "Third-party cookies are not enabled in your browser settings and/or browser mode."
     );
     assert!(window.text("#notice-advice").await.contains("Allow third-party cookies"));
-    let statuses: Vec<_> = portal.tenant.control().logins().iter().map(|login| login.status).collect();
+    let statuses: Vec<_> = scene.tenant.control().logins().iter().map(|login| login.status).collect();
     assert_eq!(statuses, [200], "the login itself was accepted");
     audit::passes(&window, "blocked cookies").await;
     window.picture("cookies-blocked").await;
@@ -55,9 +55,9 @@ async fn blocked_cookies_are_told(cors_on_errors: bool) {
 async fn allowed_third_party_cookies_lead_to_the_sheet() {
     let (_folder, certificate, key) = certificate();
     let sites = Sites { portal: PORTAL, tenant: TENANT, certificate: &certificate, key: &key };
-    let portal = Portal::on_two_sites(sites).await;
-    portal.tenant.control().change(|settings| settings.switches.cors_on_errors = false);
+    let scene = Scene::on_two_sites(sites).await;
+    scene.tenant.control().change(|settings| settings.switches.cors_on_errors = false);
     let window = Window::like(Wishes { hosts: &[PORTAL, TENANT], ..Wishes::default() }).await;
-    window.see_the_sheet(&portal, "ada").await;
+    window.see_the_sheet(&scene, "ada").await;
     window.close().await;
 }

@@ -2,29 +2,29 @@
 
 use serde_json::json;
 
-use super::portal::Portal;
+use super::scene::Scene;
 use super::window::{Window, eventually};
 
 /// Two sockets, the page's and the frame's, and not one more after any number of reconnections.
-async fn reconnects(window: &Window, portal: &Portal) {
+async fn reconnects(window: &Window, scene: &Scene) {
     window.click("#notice-retry").await;
     window.until_state("connected").await;
     assert!(window.is_marked().await, "the page was reloaded");
     window.in_frame(async || window.until("document.querySelector('#sheet')?.dataset.state === 'ready'").await).await;
-    let control = portal.tenant.control();
+    let control = scene.tenant.control();
     eventually("two sockets", async || control.sockets().len() == 2).await;
     assert_eq!(window.value("document.querySelectorAll('iframe').length").await, json!(1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_ended_engine_session_is_told_over_the_frame_and_reconnects_without_a_reload() {
-    let portal = Portal::start().await;
+    let scene = Scene::start().await;
     let window = Window::open().await;
-    window.see_the_sheet(&portal, "ada").await;
+    window.see_the_sheet(&scene, "ada").await;
     window.mark().await;
 
     for round in 1..=3 {
-        portal.tenant.control().close_sockets(4001, "idle");
+        scene.tenant.control().close_sockets(4001, "idle");
         window.until_state("closed").await;
         assert_eq!(window.text("#notice-title").await, "Session ended");
         assert_eq!(window.text("#notice-what").await, "Because nothing happened for a while, this session has ended.");
@@ -34,20 +34,20 @@ async fn an_ended_engine_session_is_told_over_the_frame_and_reconnects_without_a
         if round == 1 {
             window.picture("closed").await;
         }
-        reconnects(&window, &portal).await;
+        reconnects(&window, &scene).await;
         assert_eq!(window.value("document.querySelector('#frame').inert").await, json!(false));
         assert_eq!(window.value("document.activeElement.tagName").await, json!("IFRAME"));
         assert_eq!(window.text("#status").await, "Connected");
     }
-    assert_eq!(portal.tenant.control().logins().len(), 1, "the tenant session was still good");
+    assert_eq!(scene.tenant.control().logins().len(), 1, "the tenant session was still good");
     window.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_connection_suspends_and_reconnects_to_the_same_selections() {
-    let portal = Portal::start().await;
+    let scene = Scene::start().await;
     let window = Window::open().await;
-    window.see_the_sheet(&portal, "ada").await;
+    window.see_the_sheet(&scene, "ada").await;
     window.mark().await;
     window
         .in_frame(async || {
@@ -56,12 +56,12 @@ async fn a_lost_connection_suspends_and_reconnects_to_the_same_selections() {
         })
         .await;
 
-    portal.tenant.control().drop_sockets();
+    scene.tenant.control().drop_sockets();
     window.until_state("suspended").await;
     assert_eq!(window.text("#notice-title").await, "Connection interrupted");
     assert!(window.text("#notice-what").await.contains("Due to loss of connection, this session has been suspended."));
     window.picture("suspended").await;
-    reconnects(&window, &portal).await;
+    reconnects(&window, &scene).await;
     let bars = window.in_frame(async || window.value("document.querySelectorAll('#bars button').length").await).await;
     assert_eq!(bars, json!(1), "the engine session was attached to again");
     window.close().await;
@@ -69,25 +69,25 @@ async fn a_lost_connection_suspends_and_reconnects_to_the_same_selections() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_expires_at_the_tenant_reconnects_with_a_new_login() {
-    let portal = Portal::with(|settings| settings.switches.sockets_end_with_session = true).await;
+    let scene = Scene::with(|settings| settings.switches.sockets_end_with_session = true).await;
     let window = Window::open().await;
-    window.see_the_sheet(&portal, "ada").await;
+    window.see_the_sheet(&scene, "ada").await;
     window.mark().await;
-    portal.tenant.control().expire_sessions();
+    scene.tenant.control().expire_sessions();
     window.until_state("closed").await;
     assert_eq!(window.text("#notice-what").await, "Your sign-in at Qlik Cloud has ended.");
-    reconnects(&window, &portal).await;
-    assert_eq!(portal.tenant.control().logins().len(), 2);
+    reconnects(&window, &scene).await;
+    assert_eq!(scene.tenant.control().logins().len(), 2);
     window.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reconnecting_after_our_own_session_has_ended_leads_to_the_sign_in() {
-    let portal = Portal::start().await;
+    let scene = Scene::start().await;
     let window = Window::open().await;
-    window.see_the_sheet(&portal, "ada").await;
-    portal.app.clock.advance(time::Duration::hours(13));
-    portal.tenant.control().close_sockets(4001, "idle");
+    window.see_the_sheet(&scene, "ada").await;
+    scene.app.clock.advance(time::Duration::hours(13));
+    scene.tenant.control().close_sockets(4001, "idle");
     window.until_state("closed").await;
     window.click("#notice-retry").await;
     window.until_state("error").await;
@@ -101,9 +101,9 @@ async fn reconnecting_after_our_own_session_has_ended_leads_to_the_sign_in() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn offline_is_told_at_once_and_the_sheet_comes_back_by_itself() {
-    let portal = Portal::start().await;
+    let scene = Scene::start().await;
     let window = Window::open().await;
-    window.see_the_sheet(&portal, "ada").await;
+    window.see_the_sheet(&scene, "ada").await;
     window.mark().await;
     window.be_offline(true).await;
     window.until_state("offline").await;
@@ -113,7 +113,7 @@ async fn offline_is_told_at_once_and_the_sheet_comes_back_by_itself() {
     window.be_offline(false).await;
     window.until_state("connected").await;
     assert!(window.is_marked().await);
-    let control = portal.tenant.control();
+    let control = scene.tenant.control();
     eventually("two sockets", async || control.sockets().len() == 2).await;
     window.close().await;
 }

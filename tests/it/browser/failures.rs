@@ -5,22 +5,22 @@ use std::time::Duration;
 use qlik_embed_bff::demo::{NoAccess, Refusal, Times};
 use serde_json::json;
 
-use super::portal::Portal;
+use super::scene::Scene;
 use super::window::Window;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_that_is_down_cannot_be_reached_and_another_try_helps_when_it_is_back() {
-    let portal = Portal::start().await;
+    let scene = Scene::start().await;
     let window = Window::open().await;
-    portal.tenant.control().unplug().await;
-    window.sign_in(&portal, "ada").await;
+    scene.tenant.control().unplug().await;
+    window.sign_in(&scene, "ada").await;
     window.until_state("error").await;
     assert_eq!(window.text("#notice-what").await, "Qlik Cloud cannot be reached.");
     assert!(!window.text("#notice-advice").await.is_empty());
     window.picture("tenant-down").await;
     window.mark().await;
 
-    portal.tenant.control().plug_in().unwrap();
+    scene.tenant.control().plug_in().unwrap();
     window.click("#notice-retry").await;
     window.until_state("connected").await;
     assert!(window.is_marked().await);
@@ -29,10 +29,10 @@ async fn a_tenant_that_is_down_cannot_be_reached_and_another_try_helps_when_it_i
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_token_is_told_with_what_the_administrator_can_do() {
-    let portal = Portal::start().await;
+    let scene = Scene::start().await;
     let window = Window::open().await;
-    portal.tenant.control().change(|settings| settings.providers[0].issuer = "somebody-else".into());
-    window.sign_in(&portal, "ada").await;
+    scene.tenant.control().change(|settings| settings.providers[0].issuer = "somebody-else".into());
+    window.sign_in(&scene, "ada").await;
     window.until_state("error").await;
     assert_eq!(window.text("#notice-what").await, "Qlik Cloud refused this portal's sign-in token.");
     assert!(window.text("#notice-advice").await.contains("issuer, key ID and certificate"));
@@ -46,10 +46,10 @@ async fn a_refused_token_is_told_with_what_the_administrator_can_do() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_expired_at_the_tenant_is_renewed_without_a_word() {
-    let portal = Portal::start().await;
+    let scene = Scene::start().await;
     let window = Window::open().await;
-    window.see_the_sheet(&portal, "ada").await;
-    let control = portal.tenant.control();
+    window.see_the_sheet(&scene, "ada").await;
+    let control = scene.tenant.control();
     assert_eq!(control.logins().len(), 1);
     control.expire_sessions();
     window.driver.refresh().await.unwrap();
@@ -61,11 +61,11 @@ async fn a_session_that_expired_at_the_tenant_is_renewed_without_a_word() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pause_that_the_tenant_asks_for_is_kept_and_shown() {
-    let portal = Portal::start().await;
+    let scene = Scene::start().await;
     let window = Window::open().await;
-    let control = portal.tenant.control();
+    let control = scene.tenant.control();
     control.refuse("/login/jwt-session", Refusal::RateLimited { retry_after: 4 }, Times::Next(1));
-    window.sign_in(&portal, "ada").await;
+    window.sign_in(&scene, "ada").await;
     window.until_state("error").await;
     assert_eq!(window.text("#notice-what").await, "Qlik Cloud is receiving too many requests.");
     assert!(window.text("#notice-wait").await.starts_with("Trying again in "));
@@ -79,11 +79,11 @@ async fn a_pause_that_the_tenant_asks_for_is_kept_and_shown() {
 async fn somebody_without_access_gets_a_second_try_and_then_the_sentence() {
     // An account from an hour ago: the tenant's clock is put back for its first login.
     let hour = time::Duration::hours(1);
-    let portal = Portal::with(|settings| settings.providers[0].clock_tolerance = Duration::from_secs(2 * 3600)).await;
-    let control = portal.tenant.control();
+    let scene = Scene::with(|settings| settings.providers[0].clock_tolerance = Duration::from_secs(2 * 3600)).await;
+    let control = scene.tenant.control();
     control.shift_clock(-hour);
     let window = Window::open().await;
-    window.see_the_sheet(&portal, "ada").await;
+    window.see_the_sheet(&scene, "ada").await;
     control.shift_clock(hour);
 
     control.deny_app("password|ada", NoAccess::ClosePermission);
@@ -103,14 +103,14 @@ async fn somebody_without_access_gets_a_second_try_and_then_the_sentence() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_comes_by_another_address_is_led_to_the_right_one() {
-    let portal = Portal::start().await;
+    let scene = Scene::start().await;
     let window = Window::open().await;
-    let elsewhere = portal.url.replace("localhost", "127.0.0.1");
+    let elsewhere = scene.url.replace("localhost", "127.0.0.1");
     window.driver.goto(format!("{elsewhere}/")).await.unwrap();
     window.fill_in("ada").await;
     window.until_state("error").await;
     assert_eq!(window.text("#notice-what").await, "Qlik Cloud knows this portal under another address.");
     let way = window.value("document.querySelector('#notice-way').href").await;
-    assert_eq!(way, json!(format!("{}/embed/default", portal.url)));
+    assert_eq!(way, json!(format!("{}/embed/default", scene.url)));
     window.close().await;
 }

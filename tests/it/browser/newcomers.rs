@@ -5,24 +5,24 @@ use std::time::Duration;
 use qlik_embed_bff::demo::{NoAccess, Race};
 
 use super::audit;
-use super::portal::Portal;
+use super::scene::Scene;
 use super::window::Window;
 
 /// The race lasts a minute by the tenant's clock, which is put forward as soon as the visitor is told to wait.
 async fn waits_and_then_sees_the_sheet(signal: NoAccess) {
     let race = Race { lasts: Duration::from_secs(60), signal };
-    let portal = Portal::with(|settings| settings.switches.race = Some(race)).await;
+    let scene = Scene::with(|settings| settings.switches.race = Some(race)).await;
     let window = Window::open().await;
-    window.sign_in(&portal, "ada").await;
+    window.sign_in(&scene, "ada").await;
     window.until_state("preparing").await;
     assert_eq!(window.text("#notice-title").await, "Preparing your access…");
     assert_eq!(window.text("#status").await, "Preparing access");
     window.picture("preparing").await;
     audit::passes(&window, "preparing").await;
 
-    portal.tenant.control().shift_clock(time::Duration::minutes(1));
+    scene.tenant.control().shift_clock(time::Duration::minutes(1));
     window.until_state("connected").await;
-    assert_eq!(portal.tenant.control().logins().len(), 1);
+    assert_eq!(scene.tenant.control().logins().len(), 1);
     window.close().await;
 }
 

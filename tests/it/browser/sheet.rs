@@ -4,17 +4,17 @@ use qlik_embed_bff::demo::Theme;
 use serde_json::json;
 
 use super::audit;
-use super::portal::{NAME, Portal};
+use super::scene::{NAME, Scene, TITLE};
 use super::window::{DESK, PHONE, Window};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_visitor_signs_in_and_sees_the_sheet() {
-    let portal = Portal::start().await;
+    let scene = Scene::start().await;
     let window = Window::open().await;
-    window.see_the_sheet(&portal, "ada").await;
+    window.see_the_sheet(&scene, "ada").await;
 
     assert_eq!(window.text(".brand").await, NAME);
-    assert_eq!(window.text("h1").await, "Sales dashboard");
+    assert_eq!(window.text("h1").await, TITLE);
     assert!(window.text(".visitor").await.contains("Ada Lovelace"));
     assert_eq!(window.text("#status").await, "Connected");
     let (bars, total, viewer) = window
@@ -41,9 +41,9 @@ async fn a_visitor_signs_in_and_sees_the_sheet() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_selection_filters() {
-    let portal = Portal::start().await;
+    let scene = Scene::start().await;
     let window = Window::open().await;
-    window.see_the_sheet(&portal, "ada").await;
+    window.see_the_sheet(&scene, "ada").await;
     window
         .in_frame(async || {
             let all = window.text("#kpi-value").await;
@@ -60,7 +60,7 @@ async fn a_selection_filters() {
     // Page and frame share one engine session, and that belongs to this session of ours.
     let identity = window.value("document.querySelector('#embed').dataset.identity").await;
     let identity = identity.as_str().unwrap();
-    let control = portal.tenant.control();
+    let control = scene.tenant.control();
     let selected = control.selections("password|ada", Some(identity));
     assert_eq!(selected.get("Region"), Some(&vec!["Africa".to_owned()]));
     let identities: Vec<_> = control.sockets().into_iter().map(|socket| socket.identity).collect();
@@ -71,16 +71,16 @@ async fn a_selection_filters() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_frame_has_the_theme_of_the_app_and_a_missing_one_is_no_error() {
-    let portal = Portal::start().await;
+    let scene = Scene::start().await;
     let window = Window::open().await;
     for (theme, expected) in
         [(Theme::Named("horizon".into()), "horizon"), (Theme::Unset, ""), (Theme::NoAppProperties, "")]
     {
-        portal.tenant.control().change(|settings| settings.switches.theme = theme);
+        scene.tenant.control().change(|settings| settings.switches.theme = theme);
         if expected.is_empty() {
-            window.driver.goto(format!("{}/embed/default", portal.url)).await.unwrap();
+            window.driver.goto(format!("{}/embed/default", scene.url)).await.unwrap();
         } else {
-            window.sign_in(&portal, "ada").await;
+            window.sign_in(&scene, "ada").await;
         }
         window.until_state("connected").await;
         let src = window.value("new URL(document.querySelector('iframe').src).searchParams.get('theme') ?? ''").await;

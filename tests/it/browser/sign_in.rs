@@ -5,14 +5,14 @@ use serde_json::json;
 use thirtyfour::By;
 
 use super::audit;
-use super::portal::Portal;
+use super::scene::Scene;
 use super::window::{PHONE, Window, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_password_is_told_and_the_name_is_kept() {
-    let portal = Portal::start().await;
+    let scene = Scene::start().await;
     let window = Window::open().await;
-    window.driver.goto(format!("{}/embed/default", portal.url)).await.unwrap();
+    window.driver.goto(format!("{}/embed/default", scene.url)).await.unwrap();
     assert_eq!(window.value("location.pathname").await, json!("/login"));
     assert_eq!(window.value("document.activeElement.id").await, json!("username"));
     audit::passes(&window, "sign-in").await;
@@ -34,19 +34,19 @@ async fn a_wrong_password_is_told_and_the_name_is_kept() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn signing_out_ends_the_session_at_the_tenant_too() {
-    let portal = Portal::start().await;
+    let scene = Scene::start().await;
     let window = Window::open().await;
-    window.see_the_sheet(&portal, "ada").await;
+    window.see_the_sheet(&scene, "ada").await;
     window.click("form[action='/logout'] button").await;
     window.until("document.querySelector('h1').textContent === 'You are signed out'").await;
 
-    let control = portal.tenant.control();
+    let control = scene.tenant.control();
     eventually("the tenant was told", async || control.requests().iter().any(|request| request.path == "/logout"))
         .await;
     eventually("no socket is left", async || control.sockets().is_empty()).await;
     audit::passes(&window, "signed out").await;
 
-    window.driver.goto(&portal.url).await.unwrap();
+    window.driver.goto(&scene.url).await.unwrap();
     assert_eq!(window.value("location.pathname").await, json!("/login"));
     window.close().await;
 }
@@ -54,17 +54,17 @@ async fn signing_out_ends_the_session_at_the_tenant_too() {
 /// The tenant's session outlives ours when its sign-out fails, and the next visitor must not be taken for the last.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_next_person_at_the_same_browser_sees_their_own_data() {
-    let portal = Portal::start().await;
+    let scene = Scene::start().await;
     let window = Window::open().await;
-    window.see_the_sheet(&portal, "ada").await;
-    portal.tenant.control().refuse("/logout", Refusal::Status(500), Times::Always);
+    window.see_the_sheet(&scene, "ada").await;
+    scene.tenant.control().refuse("/logout", Refusal::Status(500), Times::Always);
     window.click("form[action='/logout'] button").await;
     window.until("document.querySelector('h1').textContent === 'You are signed out'").await;
 
-    window.see_the_sheet(&portal, "bob").await;
+    window.see_the_sheet(&scene, "bob").await;
     let viewer = window.in_frame(async || window.value("document.querySelector('#sheet').dataset.viewer").await).await;
     assert_eq!(viewer, json!("Bob Noyce"));
-    let subjects: Vec<_> = portal.tenant.control().sockets().into_iter().map(|socket| socket.subject).collect();
+    let subjects: Vec<_> = scene.tenant.control().sockets().into_iter().map(|socket| socket.subject).collect();
     assert_eq!(subjects, ["password|bob", "password|bob"]);
     window.close().await;
 }

@@ -13,7 +13,8 @@ use thirtyfour::ChromiumLikeCapabilities;
 use thirtyfour::cdp::domains::network::NetworkConditions;
 use thirtyfour::prelude::*;
 
-use super::portal::{PASSWORD, Portal};
+use super::scene::Scene;
+use crate::portal::PASSWORD;
 
 /// How long anything may take to show, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -149,8 +150,8 @@ impl Window {
     }
 
     /// Opens the portal, fills in the sign-in form, and sends it.
-    pub async fn sign_in(&self, portal: &Portal, name: &str) {
-        self.driver.goto(format!("{}/", portal.url)).await.unwrap();
+    pub async fn sign_in(&self, scene: &Scene, name: &str) {
+        self.driver.goto(format!("{}/", scene.url)).await.unwrap();
         self.fill_in(name).await;
     }
 
@@ -162,8 +163,8 @@ impl Window {
     }
 
     /// Signs in and waits for the sheet.
-    pub async fn see_the_sheet(&self, portal: &Portal, name: &str) {
-        self.sign_in(portal, name).await;
+    pub async fn see_the_sheet(&self, scene: &Scene, name: &str) {
+        self.sign_in(scene, name).await;
         self.until_state("connected").await;
         self.in_frame(async || self.until("document.querySelector('#sheet')?.dataset.state === 'ready'").await).await;
     }

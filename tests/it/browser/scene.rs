@@ -1,0 +1,131 @@
+//! Where a test plays: the product on a free port, and a tenant that trusts it.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+
+use qlik_embed_bff::app::App;
+use qlik_embed_bff::auth::password;
+use qlik_embed_bff::clock::Clock;
+use qlik_embed_bff::commands::serve;
+use qlik_embed_bff::config;
+use qlik_embed_bff::demo::{self, Cookies, IdentityProvider, Settings, Tenant, Tls, WebIntegration};
+use qlik_embed_bff::identity::Account;
+use secrecy::SecretString;
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+
+use crate::portal::{KEY, PASSWORD, settings};
+
+/// What the header of each page says.
+pub const NAME: &str = "Northwind Portal";
+/// What the embed page is called.
+pub const TITLE: &str = "Sales dashboard";
+
+const ISSUER: &str = "portal";
+const KEY_ID: &str = "key-1";
+const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// The product and its tenant. Both stop when dropped.
+pub struct Scene {
+    /// Where visitors go.
+    pub url: String,
+    /// The far side.
+    pub tenant: Tenant,
+    /// The product itself.
+    pub app: App,
+    server: JoinHandle<anyhow::Result<()>>,
+    _folder: TempDir,
+}
+
+/// Names for the two sites, and the files that make them https.
+pub struct Sites<'a> {
+    pub portal: &'a str,
+    pub tenant: &'a str,
+    pub certificate: &'a Path,
+    pub key: &'a Path,
+}
+
+impl Scene {
+    /// Portal and tenant on `localhost`, plain.
+    pub async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// The same, with a tenant of another mood.
+    pub async fn with(edit: impl FnOnce(&mut Settings)) -> Self {
+        let listener = serve::bind(LOOPBACK).expect("a free port");
+        let url = format!("http://localhost:{}", port(&listener));
+        let mut tenant = trusting(&url);
+        edit(&mut tenant);
+        Self::build(listener, url, tenant, &[]).await
+    }
+
+    /// Portal and tenant on two different sites, both with TLS, as in production.
+    pub async fn on_two_sites(sites: Sites<'_>) -> Self {
+        let listener = serve::bind(LOOPBACK).expect("a free port");
+        let url = format!("https://{}:{}", sites.portal, port(&listener));
+        // Its origin, and with it the port, has to be known before the tenant starts.
+        let free = port(&serve::bind(LOOPBACK).expect("another free port"));
+        let read = |file| std::fs::read_to_string(file).expect("a file of this test");
+        let tenant = Settings {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, free)),
+            public_origin: Some(format!("https://{}:{free}", sites.tenant)),
+            tls: Some(Tls { certificate: read(sites.certificate), key: read(sites.key) }),
+            cookies: Cookies::cross_site(),
+            ..trusting(&url)
+        };
+        let (certificate, key) = (sites.certificate.display().to_string(), sites.key.display().to_string());
+        Self::build(listener, url, tenant, &[("TLS_CERT_FILE", &certificate), ("TLS_KEY_FILE", &key)]).await
+    }
+
+    async fn build(listener: TcpListener, url: String, tenant: Settings, more: &[(&str, &str)]) -> Self {
+        // Fails when another test of the same process was first.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let clock = Clock::default();
+        let folder = tempfile::tempdir().expect("a folder");
+        let tenant = Tenant::start(tenant).await.expect("the tenant starts");
+        let mut env = settings(folder.path());
+        let ours = [
+            ("PUBLIC_URL", url.as_str()),
+            ("PORTAL_NAME", NAME),
+            ("QLIK_TENANT", tenant.origin()),
+            ("QLIK_WEB_INTEGRATION_ID", demo::WEB_INTEGRATION_ID),
+            ("QLIK_APP_ID", demo::APP_ID),
+            ("QLIK_SHEET_ID", demo::SHEET_ID),
+            ("QLIK_TITLE", TITLE),
+            ("QLIK_JWT_ISSUER", ISSUER),
+            ("QLIK_JWT_KEY_ID", KEY_ID),
+        ];
+        env.extend(ours.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let loaded = config::load(&env, clock.now()).unwrap_or_else(|problems| panic!("{problems}"));
+        let app = App::open(loaded.config, clock.clone()).await.expect("a fresh store opens");
+        let hash = password::hash(&SecretString::from(PASSWORD)).expect("a good password");
+        for (id, name) in [("ada", "Ada Lovelace"), ("bob", "Bob Noyce")] {
+            let email = format!("{id}@example.com");
+            let account = Account { id: id.into(), name: name.into(), email, groups: Vec::new() };
+            app.store.add_account(&account, &hash, clock.now()).await.expect("a new account");
+        }
+        let server = tokio::spawn(serve::serve(app.clone(), listener));
+        Self { url, tenant, app, server, _folder: folder }
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+/// A tenant whose administrator has done everything for this portal.
+fn trusting(portal: &str) -> Settings {
+    Settings {
+        providers: vec![IdentityProvider::new(ISSUER, KEY_ID, &KEY.certificate)],
+        web_integrations: vec![WebIntegration::new(demo::WEB_INTEGRATION_ID, [portal])],
+        frame_ancestors: vec![portal.to_owned()],
+        ..Settings::default()
+    }
+}
+
+fn port(listener: &TcpListener) -> u16 {
+    listener.local_addr().expect("a bound address").port()
+}
