@@ -24,6 +24,7 @@ mod embed;
 pub mod error;
 mod health;
 mod login;
+mod policy;
 mod security;
 mod token;
 mod trail;

@@ -4,11 +4,10 @@ use std::sync::LazyLock;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use axum::extract::Path;
+use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use rust_embed::RustEmbed;
-
-use super::Error;
 
 #[derive(RustEmbed)]
 #[folder = "static/"]
@@ -35,20 +34,20 @@ pub fn prefix() -> String {
 }
 
 /// `GET /static/{hash}/{file}`: good for a year, since another content has another address.
-pub async fn file(Path((hash, name)): Path<(String, String)>) -> Result<Response, Error> {
+pub async fn file(Path((hash, name)): Path<(String, String)>) -> Result<Response, StatusCode> {
     if hash != *HASH {
-        return Err(Error::NoSuchPage);
+        return Err(StatusCode::NOT_FOUND);
     }
     serve(&name, "public, max-age=31536000, immutable")
 }
 
 /// `GET /favicon.ico`: asked for by browsers where no page names another icon.
-pub async fn favicon() -> Result<Response, Error> {
+pub async fn favicon() -> Result<Response, StatusCode> {
     serve("favicon.svg", "public, max-age=86400")
 }
 
-fn serve(name: &str, cache: &'static str) -> Result<Response, Error> {
-    let file = Assets::get(name).ok_or(Error::NoSuchPage)?;
+fn serve(name: &str, cache: &'static str) -> Result<Response, StatusCode> {
+    let file = Assets::get(name).ok_or(StatusCode::NOT_FOUND)?;
     let kind = file.metadata.mimetype();
     let kind = if kind.starts_with("text/") { format!("{kind}; charset=utf-8") } else { kind.to_owned() };
     Ok(([(CONTENT_TYPE, kind), (CACHE_CONTROL, cache.to_owned())], file.data).into_response())

@@ -6,7 +6,7 @@ use axum::http::header::CONTENT_SECURITY_POLICY;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 
 use super::error::{Error, Site};
-use super::security;
+use super::policy;
 use super::visitor::SignedIn;
 use crate::app::App;
 use crate::pages::Page;
@@ -44,7 +44,7 @@ pub async fn page(State(app): State<App>, who: SignedIn, Path(slug): Path<String
             subject: subject.id,
         },
     };
-    let policy = security::embed_policy(&app.tenant.origin, &app.server.frame_ancestors);
+    let policy = policy::of_embed(&app.tenant.origin, &app.server.frame_ancestors);
     Ok(([(CONTENT_SECURITY_POLICY, policy)], Html(embed.render()?)).into_response())
 }
 

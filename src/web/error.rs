@@ -10,7 +10,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde_json::json;
 
 use super::trail::RequestId;
-use super::{assets, security};
+use super::{assets, policy};
 use crate::app::App;
 use crate::mapping;
 use crate::qlik::token;
@@ -226,7 +226,7 @@ fn page(app: &App, wants: Wants, status: StatusCode, failure: &Failure, request_
     };
     match html {
         Ok(html) => {
-            let policy = security::failure_policy(&app.server.frame_ancestors);
+            let policy = policy::of_failure(&app.server.frame_ancestors);
             (status, [(CONTENT_SECURITY_POLICY, policy)], Html(html)).into_response()
         }
         Err(problem) => {

@@ -14,7 +14,7 @@ use tower_sessions::Session;
 
 use super::address::ClientAddress;
 use super::error::{Error, Site};
-use super::security;
+use super::policy;
 use super::visitor::{self, Visit};
 use crate::app::App;
 use crate::auth::password::Refused;
@@ -97,7 +97,7 @@ pub async fn signed_out(State(app): State<App>, session: Session) -> Result<Resp
     if Visit::current(&app, &session).await?.is_some() {
         return Ok(Redirect::to("/").into_response());
     }
-    let policy = security::signed_out_policy(&app.tenant.origin);
+    let policy = policy::of_signed_out(&app.tenant.origin);
     let page = SignedOutPage { site: Site::of(&app), visitor: None, tenant: app.tenant.origin.to_string() };
     Ok(([(CONTENT_SECURITY_POLICY, policy)], Html(page.render()?)).into_response())
 }

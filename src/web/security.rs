@@ -1,6 +1,4 @@
-//! What browsers are told to refuse: content security policies, security headers, foreign origins, loose cookies.
-//!
-//! Policies begin at `'none'` and name the tenant only where a page needs it.
+//! What every request and answer must respect: security headers, foreign origins, loose cookies.
 
 use axum::extract::{Request, State};
 use axum::http::header::{
@@ -11,45 +9,9 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::Error;
+use super::{Error, policy};
 use crate::app::App;
 use crate::origin::Origin;
-
-/// Pages without the tenant: no scripts at all, never in a frame.
-const PLAIN_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
-                            frame-ancestors 'none'";
-/// A failure may have to be shown where the page would have been: inside the portal's frame.
-const FAILURE_POLICY: &str =
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'";
-
-/// The policy of an embed page: our own scripts and styles, calls and sockets to the tenant, frames of the tenant.
-pub fn embed_policy(tenant: &Origin, frame_ancestors: &[String]) -> String {
-    let socket = tenant.websocket();
-    let ancestors = frame_ancestors.join(" ");
-    [
-        "default-src 'none'".to_owned(),
-        "script-src 'self'".to_owned(),
-        "style-src 'self'".to_owned(),
-        "img-src 'self' data:".to_owned(),
-        // users/me, jwt-session and csrf-token; the engine's socket; our own token endpoint
-        format!("connect-src 'self' {tenant} {socket}"),
-        format!("frame-src {tenant}"),
-        "form-action 'self'".to_owned(),
-        "base-uri 'none'".to_owned(),
-        format!("frame-ancestors {ancestors}"),
-    ]
-    .join("; ")
-}
-
-/// The policy of the page after signing out, whose script ends the tenant's session too.
-pub fn signed_out_policy(tenant: &Origin) -> String {
-    format!("{PLAIN_POLICY}; script-src 'self'; connect-src {tenant}")
-}
-
-/// The policy of a page that reports a failure, framed by whoever may frame the pages.
-pub fn failure_policy(frame_ancestors: &[String]) -> String {
-    format!("{FAILURE_POLICY}; frame-ancestors {}", frame_ancestors.join(" "))
-}
 
 /// Headers on every answer. Handlers that need another policy or cache rule have set it already.
 pub async fn add_headers(State(app): State<App>, request: Request, next: Next) -> Response {
@@ -62,7 +24,7 @@ pub async fn add_headers(State(app): State<App>, request: Request, next: Next) -
     let mut default = |name: HeaderName, value: HeaderValue| {
         headers.entry(name).or_insert(value);
     };
-    default(CONTENT_SECURITY_POLICY, HeaderValue::from_static(PLAIN_POLICY));
+    default(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy::PLAIN));
     default(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     default(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // Not `no-referrer`: with it browsers post our own forms with `Origin: null` (Fetch, "append a request Origin header").
@@ -142,28 +104,4 @@ pub async fn finish_cookies(State(app): State<App>, request: Request, next: Next
         response.headers_mut().append(SET_COOKIE, finished.unwrap_or(cookie));
     }
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tenant(text: &str) -> Origin {
-        Origin::parse(text).expect("an origin")
-    }
-
-    #[test]
-    fn the_embed_page_may_reach_the_tenant_and_nothing_else() {
-        assert_eq!(
-            embed_policy(&tenant("https://acme.eu.qlikcloud.com"), &["'self'".into(), "https://portal.example".into()]),
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-             connect-src 'self' https://acme.eu.qlikcloud.com wss://acme.eu.qlikcloud.com; \
-             frame-src https://acme.eu.qlikcloud.com; form-action 'self'; base-uri 'none'; \
-             frame-ancestors 'self' https://portal.example"
-        );
-        assert!(
-            embed_policy(&tenant("http://localhost:9"), &["'none'".into()])
-                .contains("connect-src 'self' http://localhost:9 ws://localhost:9;")
-        );
-    }
 }
