@@ -16,8 +16,9 @@ use time::OffsetDateTime;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::{
-    access, refusal,
-    session::{self},
+    access,
+    refusal::{self, Refusal},
+    session,
     settings::{IdentityProvider, Settings, Switches},
     state::{Login, State, held, record},
     users::Profile,
@@ -29,21 +30,46 @@ const AUDIENCE: &str = "qlik.api/login/jwt-session";
 const LONGEST_LIFE: i64 = 3600;
 
 type Claims = Map<String, Value>;
+/// Does a claim have its type?
+type Check = fn(&Value) -> bool;
 
-/// A refusal: what is answered, and why, which is only recorded.
-struct No {
-    answer: Response,
-    reason: String,
+/// Why a login is refused. Only some of it is told; all of it is recorded.
+enum No {
+    /// 401, without the reason.
+    Unauthorized(&'static str),
+    /// `INTERNAL-TOKEN-1` with this status, and the problem.
+    Invalid(u16, String),
+    Disabled,
+    SharedEmail,
 }
 
 impl No {
-    fn unauthorized(reason: impl Into<String>) -> Self {
-        Self { answer: refusal::unauthorized(), reason: reason.into() }
+    fn missing(claim: &str) -> Self {
+        Self::Invalid(400, format!("Missing required claim: {claim}"))
     }
 
-    fn invalid(status: u16, problem: impl Into<String>) -> Self {
-        let reason = problem.into();
-        Self { answer: refusal::invalid_token_request(status, &reason), reason }
+    fn wrong(what: &str, claim: &str) -> Self {
+        Self::Invalid(400, format!("Invalid {what} of claim: {claim}"))
+    }
+
+    fn reason(&self) -> &str {
+        match self {
+            Self::Unauthorized(reason) => reason,
+            Self::Invalid(_, problem) => problem,
+            Self::Disabled => "user is disabled",
+            Self::SharedEmail => "e-mail belongs to another active user",
+        }
+    }
+
+    fn answer(&self) -> Response {
+        match self {
+            Self::Unauthorized(_) => refusal::unauthorized(),
+            Self::Invalid(status, problem) => refusal::invalid_token_request(*status, problem),
+            Self::Disabled => Refusal::DisabledUser.into_response(),
+            Self::SharedEmail => {
+                refusal::login_error(StatusCode::BAD_REQUEST, "LOGIN-12", "Multiple active users detected", None)
+            }
+        }
     }
 }
 
@@ -53,7 +79,7 @@ pub(super) async fn jwt_session(Shared(state): Shared<Arc<State>>, headers: Head
     let mut claims = Claims::new();
     let (answer, reason) = match admit(&state, token, &mut claims) {
         Ok(answer) => (answer, String::new()),
-        Err(no) => (no.answer, no.reason),
+        Err(no) => (no.answer(), no.reason().to_owned()),
     };
     record(&state.logins, Login { status: answer.status().as_u16(), reason, claims: Value::Object(claims) });
     answer
@@ -69,16 +95,14 @@ fn admit(state: &State, token: &str, claims: &mut Claims) -> Result<Response, No
     let jti = claims["jti"].to_string();
     let tolerance = seconds(provider.clock_tolerance);
     if !users.use_token(&jti, number(claims, "exp") + tolerance, now.unix_timestamp()) {
-        return Err(No::unauthorized("jti was used before"));
+        return Err(No::Unauthorized("jti was used before"));
     }
     let profile = profile(claims, &settings);
     if users.by_subject(profile.subject).is_some_and(|user| user.status != "active") {
-        return Err(No { answer: refusal::Refusal::DisabledUser.into_response(), reason: "user is disabled".into() });
+        return Err(No::Disabled);
     }
     if settings.switches.email_collision_refused && users.shares_email(&profile) {
-        let title = "Multiple active users detected";
-        let answer = refusal::login_error(StatusCode::BAD_REQUEST, "LOGIN-12", title, None);
-        return Err(No { answer, reason: "e-mail belongs to another active user".into() });
+        return Err(No::SharedEmail);
     }
     let Switches { profile_refreshed, missing_groups_clear, .. } = settings.switches;
     let user = users.admit(profile, profile_refreshed, missing_groups_clear, now);
@@ -97,34 +121,33 @@ fn verify<'a>(
     now: OffsetDateTime,
     claims: &mut Claims,
 ) -> Result<&'a IdentityProvider, No> {
-    let header = jsonwebtoken::decode_header(token).map_err(|_| No::unauthorized("unable to decode jwt"))?;
+    let header = jsonwebtoken::decode_header(token).map_err(|_| No::Unauthorized("unable to decode jwt"))?;
     if header.alg != Algorithm::RS256 {
-        return Err(No::unauthorized("alg is not RS256"));
+        return Err(No::Unauthorized("alg is not RS256"));
     }
     if header.typ.as_deref() != Some("JWT") {
-        return Err(No::unauthorized("typ is not JWT"));
+        return Err(No::Unauthorized("typ is not JWT"));
     }
     let candidates = settings.providers.iter().filter(|provider| Some(&provider.key_id) == header.kid.as_ref());
-    let mut reason = "kid is not that of a provider".to_owned();
+    let mut reason = "kid is not that of a provider";
     for provider in candidates {
-        let (key, not_after) =
-            public_key(&provider.key).ok_or_else(|| No::unauthorized("provider's key is damaged"))?;
+        let (key, not_after) = public_key(&provider.key).ok_or(No::Unauthorized("provider's key is damaged"))?;
         if settings.switches.certificate_expiry_enforced && not_after.is_some_and(|end| now > end) {
-            reason = "certificate has run out".into();
+            reason = "certificate has run out";
             continue;
         }
         let Ok(decoded) = jsonwebtoken::decode::<Claims>(token, &key, &signature_only()) else {
-            reason = "signature does not match".into();
+            reason = "signature does not match";
             continue;
         };
         *claims = decoded.claims;
         match claims.get("iss") {
-            None => return Err(No::invalid(400, "Missing required claim: iss")),
+            None => return Err(No::missing("iss")),
             Some(Value::String(issuer)) if *issuer == provider.issuer => return Ok(provider),
-            Some(_) => reason = "iss is not that of the provider".into(),
+            Some(_) => reason = "iss is not that of the provider",
         }
     }
-    Err(No::unauthorized(reason))
+    Err(No::Unauthorized(reason))
 }
 
 /// Only the signature is left to the library; the claims are judged here, one by one.
@@ -151,9 +174,9 @@ fn public_key(pem: &str) -> Option<(DecodingKey, Option<OffsetDateTime>)> {
 
 /// Every claim there, and of its type.
 fn check_presence(claims: &Claims, switches: &Switches) -> Result<(), No> {
-    let text: fn(&Value) -> bool = |value| value.as_str().is_some_and(|text| !text.is_empty());
-    let identifier: fn(&Value) -> bool = |value| value.is_number() || value.as_str().is_some_and(|t| !t.is_empty());
-    let rules: [(&str, bool, fn(&Value) -> bool); 11] = [
+    let text: Check = |value| value.as_str().is_some_and(|text| !text.is_empty());
+    let identifier: Check = |value| value.is_number() || value.as_str().is_some_and(|t| !t.is_empty());
+    let rules: [(&str, bool, Check); 11] = [
         ("iss", true, text),
         ("aud", true, text),
         ("sub", true, text),
@@ -169,17 +192,17 @@ fn check_presence(claims: &Claims, switches: &Switches) -> Result<(), No> {
     for (name, required, fits) in rules {
         match claims.get(name) {
             None | Some(Value::Null) if required => {
-                return Err(No::invalid(400, format!("Missing required claim: {name}")));
+                return Err(No::missing(name));
             }
             Some(value) if !value.is_null() && !fits(value) => {
-                return Err(No::invalid(400, format!("Invalid type of claim: {name}")));
+                return Err(No::wrong("type", name));
             }
             _ => {}
         }
     }
     let groups = claims.get("groups").unwrap_or(&Value::Null);
     let names = groups.as_array().is_some_and(|groups| groups.iter().all(Value::is_string));
-    if groups.is_null() || names { Ok(()) } else { Err(No::invalid(400, "Invalid type of claim: groups")) }
+    if groups.is_null() || names { Ok(()) } else { Err(No::wrong("type", "groups")) }
 }
 
 /// The values: kind, audience, life and time.
@@ -190,21 +213,22 @@ fn check_meaning(
     now: OffsetDateTime,
 ) -> Result<(), No> {
     if claims.get("subType").is_some_and(|kind| kind != "user") {
-        return Err(No::invalid(400, "Invalid value of claim: subType"));
+        return Err(No::wrong("value", "subType"));
     }
     if claims["aud"] != AUDIENCE {
-        return Err(No::unauthorized("aud is not the login's"));
+        return Err(No::Unauthorized("aud is not the login's"));
     }
     let (now, tolerance) = (now.unix_timestamp(), seconds(provider.clock_tolerance));
     let (not_before, end) = (number(claims, "nbf"), number(claims, "exp"));
     if end - not_before > LONGEST_LIFE {
-        return Err(No::invalid(switches.long_life_status, "Token lifetime exceeds 3600 seconds: exp"));
+        let problem = "Token lifetime exceeds 3600 seconds: exp";
+        return Err(No::Invalid(switches.long_life_status, problem.into()));
     }
     if not_before > now + tolerance {
-        return Err(No::unauthorized("nbf lies ahead"));
+        return Err(No::Unauthorized("nbf lies ahead"));
     }
     if end <= now - tolerance {
-        return Err(No::unauthorized("exp has passed"));
+        return Err(No::Unauthorized("exp has passed"));
     }
     Ok(())
 }

@@ -222,3 +222,84 @@ impl Table {
         self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{ValueState::*, *};
+
+    /// Two regions, three products, four rows.
+    pub fn tiny() -> Model {
+        let mut table = Table::new(["Region", "Product", "Sales"]);
+        for (region, product, sales) in
+            [("North", "Cup", 10.0), ("North", "Pot", 20.0), ("South", "Cup", 30.0), ("South", "Jug", 40.0)]
+        {
+            table.push([Symbol::text(region), Symbol::text(product), Symbol::number(sales)]);
+        }
+        table.finish()
+    }
+
+    fn select(choices: &[(usize, &[usize])]) -> Selections {
+        let mut selections = Selections::default();
+        choices.iter().for_each(|(field, values)| selections.select(*field, values.iter().copied(), false));
+        selections
+    }
+
+    #[test]
+    fn states_follow_the_selections_of_other_fields() {
+        let model = tiny();
+        let (region, product) = (0, 1);
+        let (north, south, cup, jug) = (0, 1, 0, 2);
+        type Case<'a> = (&'a [(usize, &'a [usize])], [ValueState; 2], [ValueState; 3]);
+        let cases: [Case<'_>; 5] = [
+            (&[], [Optional, Optional], [Optional, Optional, Optional]),
+            (&[(region, &[north])], [Selected, Alternative], [Optional, Optional, Excluded]),
+            (&[(region, &[north]), (product, &[cup])], [Selected, Alternative], [Selected, Alternative, Excluded]),
+            (
+                &[(region, &[north]), (product, &[jug])],
+                [SelectedExcluded, Alternative],
+                [Alternative, Alternative, SelectedExcluded],
+            ),
+            (&[(region, &[north, south])], [Selected, Selected], [Optional, Optional, Optional]),
+        ];
+        for (choices, regions, products) in cases {
+            let selections = select(choices);
+            assert_eq!(model.states(region, &selections), regions, "{choices:?}");
+            assert_eq!(model.states(product, &selections), products, "{choices:?}");
+        }
+    }
+
+    #[test]
+    fn selecting_replaces_toggling_adds_and_takes_back() {
+        let mut selections = Selections::default();
+        let steps: [(&[usize], bool, &[usize]); 6] = [
+            (&[0, 1], false, &[0, 1]),
+            (&[2], false, &[2]),
+            (&[0], true, &[0, 2]),
+            (&[2, 1], true, &[0, 1]),
+            (&[0, 1], true, &[]),
+            (&[], false, &[]),
+        ];
+        for (values, toggle, expected) in steps {
+            selections.select(1, values.iter().copied(), toggle);
+            let chosen: Vec<usize> = selections.0.get(&1).into_iter().flatten().copied().collect();
+            assert_eq!(chosen, expected, "{values:?} {toggle}");
+        }
+        assert_eq!(selections, Selections::default(), "a field without selection leaves no trace");
+    }
+
+    #[test]
+    fn the_app_is_large_enough_to_be_interesting_and_always_the_same() {
+        assert_eq!(SALES.rows, 400);
+        let total =
+            Measure::parse("Sum(Sales)", &SALES).and_then(|sum| sum.over(&SALES, &(0..400).collect::<Vec<_>>()));
+        assert_eq!(total, Some(25_645_892.0));
+    }
+
+    #[test]
+    fn fields_are_found_however_quoted() {
+        for name in ["Region", "[Region]", "=Region", "= [Region] "] {
+            assert_eq!(SALES.field(name), Some(0), "{name}");
+        }
+        assert_eq!(SALES.field("region"), None);
+    }
+}

@@ -58,11 +58,13 @@ struct Address {
     ttl: Option<u32>,
 }
 
-/// What happens right after the upgrade.
+/// How a handshake is received.
 enum Reception {
+    /// Before the upgrade: it is refused.
+    Refused(Response),
     /// A seat at the engine; it may be one without access to the app.
     Seat { socket: Socket, cookie: Option<String>, denied: bool, session_state: Option<&'static str> },
-    /// The door: closed with a code, or without one.
+    /// The door, right after the upgrade: closed with a code, or without one.
     Door(Option<(u16, &'static str)>),
 }
 
@@ -71,8 +73,8 @@ async fn connect(Shared(state): Shared<Arc<State>>, Path(address): Path<Address>
         return refusal::service_error(StatusCode::BAD_REQUEST, "HTTP-400", "Not a websocket handshake");
     };
     let reception = match receive(&state, address, &request) {
-        Ok(reception) => reception,
-        Err(response) => return response,
+        Reception::Refused(response) => return response,
+        reception => reception,
     };
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(welcome(state, upgrade, reception));
@@ -95,14 +97,13 @@ fn accept_key(headers: &HeaderMap) -> Option<HeaderValue> {
     HeaderValue::from_str(&derive_accept_key(key.as_bytes())).ok()
 }
 
-/// Decides about a handshake: a response that refuses it, or what follows the upgrade.
-fn receive(state: &State, address: Address, request: &Request) -> Result<Reception, Response> {
+fn receive(state: &State, address: Address, request: &Request) -> Reception {
     let settings = state.settings();
     let switches = &settings.switches;
     let (headers, uri) = (request.headers(), request.uri());
     let turned_away = |response: Response| match switches.handshake_refusal {
-        HandshakeRefusal::Http => Err(response),
-        HandshakeRefusal::CloseCode => Ok(Reception::Door(Some((4006, "Authentication failed")))),
+        HandshakeRefusal::Http => Reception::Refused(response),
+        HandshakeRefusal::CloseCode => Reception::Door(Some((4006, "Authentication failed"))),
     };
     let access_token = access::query(uri, "accessToken");
     let active = switches.socket_is_activity;
@@ -118,21 +119,21 @@ fn receive(state: &State, address: Address, request: &Request) -> Result<Recepti
         cookie = Some(session.id.clone());
     }
     if address.app != settings.app && switches.unknown_app == UnknownApp::Close {
-        return Ok(Reception::Door(Some((4204, "App not found"))));
+        return Reception::Door(Some((4204, "App not found")));
     }
     let Some(subject) = held(&state.users).get(caller.user()).map(|user| user.subject.clone()) else {
         return turned_away(refusal::unauthorized());
     };
     let (denied, session_state) = match lacking_access(state, &settings, &subject) {
-        Some(NoAccess::CloseAfterConnect) => return Ok(Reception::Door(None)),
-        Some(NoAccess::ClosePermission) => return Ok(Reception::Door(Some((4203, "No permission to open the app")))),
+        Some(NoAccess::CloseAfterConnect) => return Reception::Door(None),
+        Some(NoAccess::ClosePermission) => return Reception::Door(Some((4203, "No permission to open the app"))),
         Some(NoAccess::ConnectedState) => (true, Some("SESSION_ERROR_APP_ACCESS_DENIED")),
         Some(NoAccess::OpenDocError) | None => (false, None),
     };
     let query = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
     let query = query.map(|(name, _)| name.into_owned()).collect();
     let Address { app, identity, ttl } = address;
-    Ok(Reception::Seat { socket: Socket { subject, app, identity, ttl, query }, cookie, denied, session_state })
+    Reception::Seat { socket: Socket { subject, app, identity, ttl, query }, cookie, denied, session_state }
 }
 
 /// Whether a user has no access to the app at this moment, and how that shows.
@@ -150,6 +151,7 @@ async fn welcome(state: Arc<State>, upgrade: OnUpgrade, reception: Reception) {
     let Ok(upgraded) = upgrade.await else { return };
     let mut wire = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await;
     match reception {
+        Reception::Refused(_) => {}
         Reception::Door(farewell) => close(&mut wire, farewell.map(|(code, reason)| (code, reason.to_owned()))).await,
         Reception::Seat { socket, cookie, denied, session_state } => {
             let (orders, inbox) = unbounded_channel();

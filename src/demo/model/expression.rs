@@ -59,3 +59,50 @@ impl Measure {
 fn count(n: usize) -> f64 {
     u32::try_from(n).map_or(f64::INFINITY, f64::from)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::tests::tiny, *};
+
+    #[test]
+    fn formulas_and_their_values() {
+        let model = tiny();
+        let all = [0, 1, 2, 3];
+        let cases = [
+            ("Sum(Sales)", Some(100.0)),
+            ("=sum( [Sales] )", Some(100.0)),
+            ("Avg(Sales)", Some(25.0)),
+            ("Min(Sales)", Some(10.0)),
+            ("Max(Sales)", Some(40.0)),
+            ("Count(Region)", Some(4.0)),
+            ("Count(DISTINCT Region)", Some(2.0)),
+            ("Sum(Region)", Some(0.0)),
+            ("Max(Region)", None),
+        ];
+        for (formula, expected) in cases {
+            let measure = Measure::parse(formula, &model).unwrap_or_else(|| panic!("{formula} is a measure"));
+            assert_eq!(measure.over(&model, &all), expected, "{formula}");
+        }
+    }
+
+    #[test]
+    fn over_no_rows_sums_are_zero_and_the_rest_is_nothing() {
+        let model = tiny();
+        let cases =
+            [("Sum(Sales)", Some(0.0)), ("Count(Sales)", Some(0.0)), ("Avg(Sales)", None), ("Min(Sales)", None)];
+        for (formula, expected) in cases {
+            assert_eq!(
+                Measure::parse(formula, &model).and_then(|measure| measure.over(&model, &[])),
+                expected,
+                "{formula}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_measure() {
+        for formula in ["", "Sales", "Sum(Sales", "Sum(Nothing)", "Median(Sales)", "Sum(Sales)/Sum(Sales)", "Sum()"] {
+            assert_eq!(Measure::parse(formula, &tiny()), None, "{formula}");
+        }
+    }
+}
