@@ -140,6 +140,22 @@ async fn every_page_and_every_notice_passes_the_audit() {
     window.until_state("error").await;
     audit::passes(&window, "session ended").await;
 
+    // The same in a frame of a page of the portal's, which may show frames that this one may not.
+    window.tell("Page.setBypassCSP", json!({ "enabled": true })).await;
+    window.driver.goto(format!("{}/login", scene.url)).await.unwrap();
+    let frame = "const frame = document.createElement('iframe');
+        frame.src = '/embed/default';
+        document.getElementById('content').replaceWith(Object.assign(document.createElement('div'), { id: 'frame' }));
+        document.getElementById('frame').append(frame);";
+    window.driver.execute(frame, vec![]).await.unwrap();
+    window
+        .in_frame(async || {
+            window.until("document.querySelector('h1')?.textContent === 'Your session has ended'").await;
+            audit::passes(&window, "session ended, in a frame").await;
+        })
+        .await;
+    window.tell("Page.setBypassCSP", json!({ "enabled": false })).await;
+
     window.see_the_sheet(&scene, "ada").await;
     window.driver.goto(format!("{}/nowhere", scene.url)).await.unwrap();
     audit::passes(&window, "error page").await;
