@@ -26,7 +26,7 @@ vendor: ## the front-end code that is not ours, into static/vendor
 	@scripts/vendor
 
 bench: vendor ## what a token costs, in CPU time (see docs/performance.md)
-	cargo bench --locked
+	cargo bench --locked --bench token
 
 dist: vendor ## the binary for production: target/dist/qlik-embed-bff
 	cargo build --locked --profile dist
