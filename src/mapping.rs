@@ -160,11 +160,11 @@ impl Field {
     fn value(self, identity: &Identity) -> Option<&str> {
         let value = match self {
             Self::Source => identity.source.as_str(),
-            Self::Id => identity.id.trim(),
+            Self::Id => &identity.id,
             Self::Email => identity.email.as_deref()?.trim(),
             Self::Name => identity.name.trim(),
         };
-        (!value.is_empty()).then_some(value)
+        (!value.trim().is_empty()).then_some(value)
     }
 }
 
@@ -247,7 +247,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_same_person_is_the_same_subject(id in "[^ ]{1,20}", mut groups in proptest::collection::vec("[a-c]{0,2}", 0..6)) {
+        fn the_same_person_is_the_same_subject(id in "\\S{1,20}", mut groups in proptest::collection::vec("[a-c]{0,2}", 0..6)) {
             let one = Identity { id, groups: groups.clone(), ..ada() };
             groups.reverse();
             let other = Identity { groups, ..one.clone() };
@@ -257,7 +257,7 @@ mod tests {
         }
 
         #[test]
-        fn different_people_are_different_subjects(one in "[a-z|]{1,6}", other in "[a-z|]{1,6}") {
+        fn different_people_are_different_subjects(one in "[a-z| ]{1,5}[a-z]", other in "[a-z| ]{1,5}[a-z]") {
             prop_assume!(one != other);
             let subject = |id: &str| subject("{source}|{id}", &Identity { id: id.to_owned(), ..ada() });
             prop_assert_ne!(subject(&one), subject(&other));

@@ -10,5 +10,6 @@ mod portal;
 mod scripts;
 mod sessions;
 mod sign_in;
+mod tenant;
 mod token;
 mod token_endpoint;
