@@ -29,7 +29,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use axum::{Router, http::StatusCode, middleware, routing};
+use axum::{Router, http::StatusCode, middleware, response::Redirect, routing};
 
 pub use control::Control;
 pub use engine::Socket;
@@ -102,6 +102,7 @@ impl Drop for Tenant {
 /// All routes, and the layers that every request passes: the last one added is the outermost.
 fn router(state: &Arc<State>) -> Router {
     Router::new()
+        .route("/", routing::get(async || Redirect::to("/login")))
         .route("/login/jwt-session", routing::post(login::jwt_session))
         .route("/login", routing::get(login::page))
         .route("/logout", routing::get(login::logout))

@@ -198,6 +198,8 @@ impl Task {
             let idle_end = idle_close.map(|after| heard + after);
             let wake = [next_ping, idle_end].into_iter().flatten().fold(nap, Instant::min);
             let outcome = tokio::select! {
+                // Orders first, so that what follows an order in time follows it here.
+                biased;
                 order = inbox.recv() => self.obey(wire, order).await,
                 message = wire.next(), if !self.frozen => {
                     heard = Instant::now();

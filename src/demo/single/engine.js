@@ -10,7 +10,7 @@ export class Engine {
   /**
    * Connects and waits for the engine's greeting.
    * @param {URL} url
-   * @param {(reason: string) => void} onEnd called when an open socket ends
+   * @param {() => void} onEnd called when an open socket ends
    * @returns {Promise<Engine>}
    */
   static connect(url, onEnd) {
@@ -28,10 +28,10 @@ export class Engine {
         engine.#receive(message);
       });
       engine.#socket.addEventListener("close", ({ code, reason }) => {
-        const problem = new Error(reason || sentence(code));
+        const problem = new Error(sentence(code, reason));
         engine.#calls.forEach((call) => call.reject(problem));
         engine.#calls.clear();
-        return greeted ? onEnd(problem.message) : reject(problem);
+        return greeted ? onEnd() : reject(problem);
       });
     });
   }
@@ -59,7 +59,7 @@ export class Engine {
   }
 }
 
-function sentence(code) {
+function sentence(code, reason) {
   switch (code) {
     case 5:
     case 4203:
@@ -69,6 +69,6 @@ function sentence(code) {
     case 4204:
       return "App not found.";
     default:
-      return `The engine refused the connection (${code}).`;
+      return `The engine refused: ${reason || code}.`;
   }
 }

@@ -22,9 +22,9 @@ async function open() {
   document.getElementById("viewer").textContent = `Viewed by ${viewer.name}`;
   main.dataset.viewer = viewer.name;
 
-  const engine = await Engine.connect(address(csrf), (reason) => {
+  const engine = await Engine.connect(address(csrf), () => {
     main.dataset.state = "closed";
-    status.textContent = reason;
+    status.textContent = "The connection to the engine has ended.";
   });
   const doc = (await engine.call(-1, "OpenDoc", page.appid)).qReturn.qHandle;
   await select(engine, doc);

@@ -110,7 +110,6 @@ async fn sockets_freeze_and_thaw() {
     let ada = site.visitor("ada").await;
     let mut socket = ada.document("").await;
     site.control().freeze_sockets(true);
-    tokio::time::sleep(Duration::from_millis(50)).await;
     socket.say(r#"{"jsonrpc":"2.0","id":99,"handle":-1,"method":"EngineVersion","params":[]}"#).await;
     assert!(tokio::time::timeout(Duration::from_millis(300), socket.hear()).await.is_err(), "silent");
     site.control().freeze_sockets(false);

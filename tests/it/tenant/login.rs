@@ -90,8 +90,8 @@ async fn a_token_lives_an_hour_at_most() {
 #[tokio::test]
 async fn times_are_kept_within_the_tolerance() {
     let site = Site::start().await;
-    let now = site.control().now().unix_timestamp();
     let times = |nbf: i64, exp: i64| {
+        let now = site.control().now().unix_timestamp();
         move |claims: &mut Value| {
             claims["nbf"] = json!(now + nbf);
             claims["exp"] = json!(now + exp);

@@ -196,6 +196,7 @@ async fn small_answers_have_their_types() {
     let metadata: Value = site.get("/.well-known/oauth-authorization-server").await.json().await.unwrap();
     assert_eq!(metadata["issuer"], site.tenant.origin());
     assert_eq!(site.get("/api/v1/nothing").await.status(), 404);
+    assert_eq!(site.get("/").await.headers()[header::LOCATION], "/login");
 }
 
 #[tokio::test]
