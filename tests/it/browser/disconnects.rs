@@ -5,9 +5,14 @@ use serde_json::json;
 use super::scene::Scene;
 use super::window::{Window, eventually};
 
-/// Two sockets, the page's and the frame's, and not one more after any number of reconnections.
 async fn reconnects(window: &Window, scene: &Scene) {
     window.click("#notice-retry").await;
+    is_back(window, scene).await;
+}
+
+/// The sheet is there without a reload, and with two sockets: the page's and the frame's. Not one more is left of
+/// what was before.
+async fn is_back(window: &Window, scene: &Scene) {
     window.until_state("connected").await;
     assert!(window.is_marked().await, "the page was reloaded");
     window.in_frame(async || window.until("document.querySelector('#sheet')?.dataset.state === 'ready'").await).await;
@@ -111,9 +116,6 @@ async fn offline_is_told_at_once_and_the_sheet_comes_back_by_itself() {
     window.picture("offline").await;
 
     window.be_offline(false).await;
-    window.until_state("connected").await;
-    assert!(window.is_marked().await);
-    let control = scene.tenant.control();
-    eventually("two sockets", async || control.sockets().len() == 2).await;
+    is_back(&window, &scene).await;
     window.close().await;
 }
