@@ -31,9 +31,13 @@ impl Machine {
         self
     }
 
-    /// Runs a script: whether it succeeded, and what it said.
+    /// Runs a script of ours: whether it succeeded, and what it said.
     fn run(&self, script: &str) -> (bool, String) {
-        let output = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(script))
+        self.run_in(Path::new(env!("CARGO_MANIFEST_DIR")), script)
+    }
+
+    fn run_in(&self, tree: &Path, script: &str) -> (bool, String) {
+        let output = Command::new(tree.join("scripts").join(script))
             .env_clear()
             .env("PATH", self.0.path())
             .output()
@@ -71,6 +75,23 @@ fn a_machine_that_has_everything_is_left_alone() {
         .iter()
         .fold(Machine::with(&[]), |machine, name| machine.stand_in(name, ""));
     assert_eq!(complete.stand_in("apt-get", "must not be called").run("setup-tests"), (true, String::new()));
+}
+
+#[test]
+fn without_a_recent_node_nothing_is_fetched() {
+    let tree = tempfile::tempdir().expect("a directory can be made");
+    for file in ["scripts/vendor", "web/package.json", "web/package-lock.json"] {
+        let to = tree.path().join(file);
+        fs::create_dir_all(to.parent().expect("a file lies in a folder")).expect("a new directory is empty");
+        fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join(file), to).expect("it is committed");
+    }
+    let (succeeded, said) = Machine::with(&[]).run_in(tree.path(), "vendor");
+    assert!(!succeeded && said.contains("node is not installed. Node.js 20"), "{said}");
+
+    let old = Machine::with(&[]).stand_in("node", "18").stand_in("npm", "must not be called");
+    let (succeeded, said) = old.run_in(tree.path(), "vendor");
+    assert!(!succeeded && said.contains("Node.js 20 or later is needed; node is version 18"), "{said}");
+    assert!(!tree.path().join("static").exists() && !said.contains("must not be called"), "{said}");
 }
 
 #[test]
