@@ -62,20 +62,25 @@ pub fn router(app: App) -> Router {
     pages
         .merge(sign_in)
         .merge(tokens)
-        // Forms are posted from our own pages only.
-        .layer(csrf(&app))
-        .layer(sessions(&app))
-        .layer(from_fn_with_state(app.clone(), security::finish_cookies))
+        // A tuple is passed from its first layer to its last; single calls of `layer` would each box the whole route.
+        .layer((
+            from_fn_with_state(app.clone(), security::finish_cookies),
+            sessions(&app),
+            // Forms are posted from our own pages only.
+            csrf(&app),
+        ))
         .merge(stateless)
         .fallback(error::no_such_page)
-        .layer(DefaultBodyLimit::max(LARGEST_BODY))
-        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, LONGEST_REQUEST))
-        .layer(CatchPanicLayer::custom(error::panicked))
-        // From here on outwards every answer is final: failures become pages or JSON, headers are added, a line is logged.
-        .layer(from_fn_with_state(app.clone(), error::present))
-        .layer(from_fn_with_state(app.clone(), security::add_headers))
-        .layer(from_fn_with_state(app.clone(), trail::log_request))
-        .layer(from_fn(trail::name_request))
+        .layer((
+            from_fn(trail::name_request),
+            from_fn_with_state(app.clone(), trail::log_request),
+            from_fn_with_state(security::Headers::of(&app), security::add_headers),
+            // Up to here every answer is final; behind it, failures are turned into pages or JSON.
+            from_fn_with_state(app.clone(), error::present),
+            CatchPanicLayer::custom(error::panicked),
+            TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, LONGEST_REQUEST),
+            DefaultBodyLimit::max(LARGEST_BODY),
+        ))
         .with_state(app)
 }
 

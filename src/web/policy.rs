@@ -29,7 +29,7 @@ pub fn of_embed(tenant: &Origin, frame_ancestors: &[String]) -> String {
 
 /// The policy of the page after signing out, whose script ends the tenant's session too.
 pub fn of_signed_out(tenant: &Origin) -> String {
-    format!("{PLAIN}; script-src 'self'; connect-src {tenant}")
+    format!("script-src 'self'; connect-src {tenant}; {PLAIN}")
 }
 
 /// The policy of a page that reports a failure, framed by whoever may frame the pages.

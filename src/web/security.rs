@@ -1,5 +1,7 @@
 //! What every request and answer must respect: security headers, foreign origins, loose cookies.
 
+use std::sync::Arc;
+
 use axum::extract::{Request, State};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName,
@@ -13,41 +15,52 @@ use super::{Error, policy};
 use crate::app::App;
 use crate::origin::Origin;
 
-/// Headers on every answer. Handlers that need another policy or cache rule have set it already.
-pub async fn add_headers(State(app): State<App>, request: Request, next: Next) -> Response {
-    const PERMISSIONS: HeaderName = HeaderName::from_static("permissions-policy");
-    const OPENER: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
-    const RESOURCE: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+/// Headers for every answer, written once.
+#[derive(Clone)]
+pub struct Headers(Arc<[(HeaderName, HeaderValue)]>);
 
+impl Headers {
+    /// What this application tells browsers unless a handler said otherwise.
+    pub fn of(app: &App) -> Self {
+        // The sheet in its frame may fill the screen and copy to the clipboard; nobody needs the rest.
+        let permissions = format!(
+            "camera=(), microphone=(), geolocation=(), payment=(), usb=(), \
+             fullscreen=(self \"{tenant}\"), clipboard-write=(self \"{tenant}\")",
+            tenant = app.tenant.origin
+        );
+        let mut headers = vec![
+            (CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy::PLAIN)),
+            (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+            (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+            // Not `no-referrer`: with it browsers post our own forms with `Origin: null` (Fetch, section 3.2).
+            (REFERRER_POLICY, HeaderValue::from_static("same-origin")),
+            (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+            (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
+            (
+                HeaderName::from_static("permissions-policy"),
+                HeaderValue::try_from(permissions).expect("an origin in ASCII serialization fits into a header"),
+            ),
+        ];
+        if app.server.public_url.is_https() {
+            headers.push((STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000")));
+        }
+        Self(headers.into())
+    }
+}
+
+/// Adds what is not there yet: handlers that need another policy or cache rule have set it already.
+pub async fn add_headers(State(Headers(defaults)): State<Headers>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
-    let mut default = |name: HeaderName, value: HeaderValue| {
-        headers.entry(name).or_insert(value);
-    };
-    default(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy::PLAIN));
-    default(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    default(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    // Not `no-referrer`: with it browsers post our own forms with `Origin: null` (Fetch, "append a request Origin header").
-    default(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
-    // The sheet in its frame may fill the screen and copy to the clipboard; nobody needs the rest.
-    let permissions = format!(
-        "camera=(), microphone=(), geolocation=(), payment=(), usb=(), \
-         fullscreen=(self \"{tenant}\"), clipboard-write=(self \"{tenant}\")",
-        tenant = app.tenant.origin
-    );
-    if let Ok(permissions) = HeaderValue::try_from(permissions) {
-        default(PERMISSIONS, permissions);
-    }
-    default(OPENER, HeaderValue::from_static("same-origin"));
-    default(RESOURCE, HeaderValue::from_static("same-origin"));
-    if app.server.public_url.is_https() {
-        default(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    headers.reserve(defaults.len() + 1);
+    for (name, value) in defaults.iter() {
+        headers.entry(name).or_insert_with(|| value.clone());
     }
     // For browsers that do not know `frame-ancestors`; what this header cannot say, they are not told.
-    let policy = headers.get(CONTENT_SECURITY_POLICY).and_then(|policy| policy.to_str().ok()).unwrap_or_default();
-    if policy.contains("frame-ancestors 'none'") {
+    let policy = headers.get(CONTENT_SECURITY_POLICY).map_or(&b""[..], HeaderValue::as_bytes);
+    if policy.ends_with(b"frame-ancestors 'none'") {
         headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-    } else if policy.ends_with("frame-ancestors 'self'") {
+    } else if policy.ends_with(b"frame-ancestors 'self'") {
         headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
     }
     response
