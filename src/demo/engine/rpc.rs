@@ -2,9 +2,6 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Engine, document};
-use crate::demo::settings::Settings;
-
 /// A call to a handle.
 pub(super) struct Call<'a> {
     pub handle: i64,
@@ -102,17 +99,17 @@ impl Fault {
     }
 }
 
-/// Answers one text message of a socket. `denied`: the user has no access to the app at this moment.
-pub(super) fn answer(engine: &mut Engine, seat: u64, settings: &Settings, denied: bool, text: &str) -> Value {
+/// Answers one text message of a socket by what `perform` makes of the call in it; in deltas when both sides like them.
+pub(super) fn answer(text: &str, deltas: bool, perform: impl FnOnce(&Call<'_>) -> Result<Outcome, Fault>) -> Value {
     let Ok(request) = serde_json::from_str::<Value>(text) else {
         return failure(&Value::Null, &Fault::new(Fault::PARSE_ERROR, ""));
     };
-    let (id, delta) = (&request["id"], request["delta"] == true && settings.switches.delta);
+    let (id, delta) = (&request["id"], request["delta"] == true && deltas);
     let (Some(handle), Some(method)) = (request["handle"].as_i64(), request["method"].as_str()) else {
         return failure(id, &Fault::new(Fault::INVALID_HANDLE, ""));
     };
     let call = Call { handle, method, params: &request["params"] };
-    match document::perform(engine, seat, settings, denied, &call) {
+    match perform(&call) {
         Ok(outcome) => success(id, outcome, delta),
         Err(fault) => failure(id, &fault),
     }

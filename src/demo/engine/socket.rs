@@ -28,7 +28,7 @@ use tokio_tungstenite::{
     },
 };
 
-use super::{Order, Socket, rpc};
+use super::{Order, Socket, document, rpc};
 use crate::demo::{
     access::{self, Caller},
     refusal,
@@ -262,7 +262,9 @@ impl Task {
             held(&self.state.sessions).touch(cookie, self.state.now());
         }
         let denied = lacking_access(&self.state, &settings, &self.subject).is_some();
-        let answer = rpc::answer(&mut held(&self.state.engine), self.seat, &settings, denied, text);
+        let answer = rpc::answer(text, settings.switches.delta, |call| {
+            document::perform(&mut held(&self.state.engine), self.seat, &settings, denied, call)
+        });
         wire.send(Message::text(answer.to_string())).await.map_err(|_| Over)
     }
 }
