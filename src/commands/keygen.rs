@@ -3,8 +3,9 @@
 //! Both files appear whole or not at all, the private key never readable by others, and nothing is replaced unasked.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
@@ -58,7 +59,8 @@ pub fn run(args: &Keygen, now: OffsetDateTime, out: &mut impl Write) -> anyhow::
     let key = SigningKey::parse(&pair.private_key).map_err(|error| anyhow::anyhow!("the new private key {error}"))?;
 
     if !args.dir.exists() {
-        fs::create_dir(&args.dir).with_context(|| format!("cannot make the folder {}", args.dir.display()))?;
+        let made = DirBuilder::new().mode(0o755).create(&args.dir); // whoever may write here may exchange keys
+        made.with_context(|| format!("cannot make the folder {}", args.dir.display()))?;
     }
     let staged_key = Staged::write(&private_key, pair.private_key.expose_secret(), 0o600)?;
     let staged_certificate = Staged::write(&certificate, &pair.certificate, 0o644)?;
@@ -130,11 +132,7 @@ impl<'a> Staged<'a> {
         let name = target.file_name().unwrap_or_default().to_string_lossy();
         let at = target.with_file_name(format!(".{name}.{}", uuid::Uuid::new_v4().simple()));
         let write = || -> io::Result<()> {
-            let mut options = OpenOptions::new();
-            options.write(true).create_new(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
-            let mut file = options.open(&at)?;
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&at)?;
             file.write_all(text.as_bytes())?;
             file.sync_all()
         };
