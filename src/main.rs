@@ -88,12 +88,15 @@ fn environment() -> Result<Env, Problems> {
     if !file.exists() {
         return Ok(env);
     }
+    let text = std::fs::read_to_string(file).unwrap_or_default();
     let unreadable = |problem: dotenvy::Error| Problems {
         problems: vec![Problem {
             variable: ".env".into(),
             reason: match problem {
-                dotenvy::Error::LineParse(_, place) => {
-                    format!("has a line that is not NAME=value (near character {place})")
+                // The line itself may hold a secret.
+                dotenvy::Error::LineParse(bad, _) => {
+                    let line = text.lines().position(|line| line.trim() == bad.trim()).map_or(0, |place| place + 1);
+                    format!("is not NAME=value in line {line}")
                 }
                 other => format!("cannot be read ({other})"),
             },

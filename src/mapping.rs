@@ -62,7 +62,6 @@ enum Field {
     Source,
     Id,
     Email,
-    Name,
 }
 
 /// Why a text cannot be a subject template.
@@ -75,10 +74,10 @@ pub enum TemplateError {
     #[error("has a brace without its partner")]
     Unbalanced,
     /// A word in braces that is no field.
-    #[error("has {{{0}}}, which is not known; there are {{source}}, {{id}}, {{email}} and {{name}}")]
+    #[error("has {{{0}}}, which is not known; there are {{source}}, {{id}} and {{email}}")]
     Unknown(String),
-    /// A field that differs between visits.
-    #[error("has {{{0}}}, which changes between visits: each visit would be a new Qlik user")]
+    /// A field that does not stay the same for one person.
+    #[error("has {{{0}}}, which can change: one person would become several Qlik users")]
     Changing(String),
     /// Nothing in it tells two people apart.
     #[error("is the same for several people, who would see each other's data; it needs {{id}} or {{email}}")]
@@ -88,9 +87,9 @@ pub enum TemplateError {
     Touching,
 }
 
-/// Words that people try, and that would make a subject differ from one visit to the next.
-const CHANGING: [&str; 11] =
-    ["random", "uuid", "now", "time", "date", "iat", "jti", "session", "sid", "auth_time", "nonce"];
+/// Words that people try, and that would make one person's subject differ from one time to another.
+const CHANGING: [&str; 12] =
+    ["name", "random", "uuid", "now", "time", "date", "iat", "jti", "session", "sid", "auth_time", "nonce"];
 
 impl Template {
     /// Reads a template; text outside braces stands for itself.
@@ -151,7 +150,6 @@ impl Field {
             "source" => Ok(Self::Source),
             "id" => Ok(Self::Id),
             "email" => Ok(Self::Email),
-            "name" => Ok(Self::Name),
             _ if CHANGING.contains(&name) => Err(TemplateError::Changing(name.to_owned())),
             _ => Err(TemplateError::Unknown(name.to_owned())),
         }
@@ -162,7 +160,6 @@ impl Field {
             Self::Source => identity.source.as_str(),
             Self::Id => &identity.id,
             Self::Email => identity.email.as_deref()?.trim(),
-            Self::Name => identity.name.trim(),
         };
         (!value.trim().is_empty()).then_some(value)
     }
@@ -197,7 +194,7 @@ mod tests {
             ("{email}", "ada@example.com"),
             ("acme\\{ id }", "acme\\ada"),
             ("{source}{id}", "passwordada"),
-            ("{name} <{email}>", "Ada Lovelace <ada@example.com>"),
+            ("{id} <{email}>", "ada <ada@example.com>"),
         ] {
             assert_eq!(subject(template, &ada()).map(|subject| subject.id).as_deref(), Ok(expected), "{template}");
         }
@@ -210,7 +207,7 @@ mod tests {
             ("   ", TemplateError::Empty),
             ("everyone", TemplateError::NotUnique),
             ("{source}", TemplateError::NotUnique),
-            ("{name}", TemplateError::NotUnique),
+            ("{name}|{id}", TemplateError::Changing("name".into())),
             ("{id", TemplateError::Unbalanced),
             ("id}", TemplateError::Unbalanced),
             ("{id}}", TemplateError::Unbalanced),

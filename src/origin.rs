@@ -20,6 +20,9 @@ pub enum OriginError {
     /// A scheme other than http and https.
     #[error("must start with https:// (or http:// on this machine)")]
     Scheme,
+    /// A host that no name or address can have. URLs allow more than that, and policies are built from origins.
+    #[error("has no usable host name: letters, digits, dots and hyphens, or an IP address")]
+    Host,
     /// Something follows the host and port.
     #[error("must end after the host name: remove the path, query, fragment and user name")]
     MoreThanAnOrigin,
@@ -42,7 +45,12 @@ impl Origin {
         if !bare || !url.username().is_empty() || url.password().is_some() {
             return Err(OriginError::MoreThanAnOrigin);
         }
-        Ok(Self(url.origin().ascii_serialization()))
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_');
+        match url.host() {
+            Some(Host::Domain(name)) if !name.chars().all(plain) => Err(OriginError::Host),
+            Some(_) => Ok(Self(url.origin().ascii_serialization())),
+            None => Err(OriginError::NotAUrl),
+        }
     }
 
     /// Like [`Origin::parse`], but plain http only for loopback, where nobody else can listen.
@@ -100,6 +108,12 @@ mod tests {
             ("https://portal.example/qlik", Err(OriginError::MoreThanAnOrigin)),
             ("https://portal.example?x=1", Err(OriginError::MoreThanAnOrigin)),
             ("https://ada@portal.example", Err(OriginError::MoreThanAnOrigin)),
+            ("https://b\u{fc}ro.example", Ok("https://xn--bro-hoa.example")),
+            ("https://[2001:db8::1]:8443", Ok("https://[2001:db8::1]:8443")),
+            ("https://{domain}", Err(OriginError::Host)),
+            ("https://a.example;script-src", Err(OriginError::Host)),
+            ("https://a\"b.example", Err(OriginError::Host)),
+            ("https://*.example", Err(OriginError::Host)),
         ] {
             assert_eq!(Origin::parse(text).as_ref().map(Origin::as_str), expected.as_ref().copied(), "{text}");
         }

@@ -6,6 +6,7 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -44,15 +45,18 @@ pub enum Error {
     /// The folder for the database file, or the one above it, is not there.
     #[error("the folder {} does not exist and cannot be made: create it, or name another file in DATABASE_URL", .0.display())]
     NoFolder(PathBuf),
+    /// There is no database yet.
+    #[error("there is no database {} yet: add an account with `users add`, or name the right file in DATABASE_URL", .0.display())]
+    Nothing(PathBuf),
     /// The secret beside the database cannot be read or made.
-    #[error("the session secret {} cannot be {verb}: {source}", .file.display())]
+    #[error("the session secret {} cannot be {verb}: {problem}", .file.display())]
     Secret {
         /// The file.
         file: PathBuf,
         /// What was tried.
         verb: &'static str,
         /// Why it failed.
-        source: std::io::Error,
+        problem: std::io::Error,
     },
     /// The secret beside the database is too short to be one of ours.
     #[error("the session secret {} is damaged: restore it from a backup, or remove it (everybody then signs in again)", .0.display())]
@@ -61,16 +65,16 @@ pub enum Error {
     #[error("the database {} belongs to a newer version of qlik-embed-bff: install that version, or name another file in DATABASE_URL", .0.display())]
     Newer(PathBuf),
     /// The database could not be opened or brought up to date.
-    #[error("the database {} cannot be opened: {source}", .file.display())]
+    #[error("the database {} cannot be opened: {problem}", .file.display())]
     Open {
         /// The file.
         file: PathBuf,
         /// What SQLite said.
-        source: sqlx::Error,
+        problem: sqlx::Error,
     },
     /// A statement failed.
     #[error("the database did not answer: {0}")]
-    Sql(#[from] sqlx::Error),
+    Sql(sqlx::Error),
     /// An account of that name is there already.
     #[error("there is an account named {0} already")]
     NameTaken(String),
@@ -79,10 +83,16 @@ pub enum Error {
     EmailTaken(String),
 }
 
+impl From<sqlx::Error> for Error {
+    fn from(problem: sqlx::Error) -> Self {
+        Self::Sql(problem)
+    }
+}
+
 impl Error {
     /// Whether the administrator must change something before another start can succeed.
     pub fn is_of_configuration(&self) -> bool {
-        !matches!(self, Self::Sql(_) | Self::NameTaken(_) | Self::EmailTaken(_))
+        !matches!(self, Self::Sql(_) | Self::Nothing(_) | Self::NameTaken(_) | Self::EmailTaken(_))
     }
 }
 
@@ -92,6 +102,8 @@ pub struct Store {
     sqlite: Sqlite,
     seal: Arc<Seal>,
     cache: Cache<RecordId, CachedRecord>,
+    /// Counts changes of records, so that a reader notices when what it has just read may be history.
+    changes: Arc<AtomicU64>,
 }
 
 /// SHA-256 of the name that its holder knows; the name itself is not stored.
@@ -116,7 +128,15 @@ impl Store {
         };
         let sqlite = Sqlite::open(&settings.file).await?;
         let cache = Cache::builder().max_capacity(CACHE_RECORDS).time_to_live(CACHE_TIME).build();
-        Ok(Self { sqlite, seal: Arc::new(Seal::new(&secret)), cache })
+        Ok(Self { sqlite, seal: Arc::new(Seal::new(&secret)), cache, changes: Arc::default() })
+    }
+
+    /// Opens a database that is there already, for commands that only look or change.
+    ///
+    /// # Errors
+    /// [`Error::Nothing`] when there is none; otherwise as [`Store::open`].
+    pub async fn open_existing(settings: &Settings) -> Result<Self, Error> {
+        if settings.file.exists() { Self::open(settings).await } else { Err(Error::Nothing(settings.file.clone())) }
     }
 
     /// Whether the database answers.
@@ -224,6 +244,7 @@ impl Store {
     ) -> Result<(), Error> {
         let id = hash(name);
         let sealed = self.seal.seal(&id, value);
+        self.changes.fetch_add(1, Ordering::SeqCst);
         let result = self.sqlite.update_record(&id, owner.map(|owner| hash(owner.as_bytes())), &sealed, until).await;
         self.cache.invalidate(&id);
         result
@@ -235,6 +256,7 @@ impl Store {
         if let Some(cached) = self.cache.get(&id) {
             return Ok((cached.0 > now).then_some(cached));
         }
+        let changes = self.changes.load(Ordering::SeqCst);
         let Some((until, sealed)) = self.sqlite.record(&id, now).await? else { return Ok(None) };
         let Some(value) = self.seal.open(&id, &sealed) else {
             tracing::warn!("a session does not open with this SESSION_SECRET; its visitor signs in again");
@@ -242,11 +264,16 @@ impl Store {
         };
         let record: CachedRecord = (until, value.into());
         self.cache.insert(id, record.clone());
+        // Whoever changed a record since has either invalidated this copy already, or is seen here.
+        if self.changes.load(Ordering::SeqCst) != changes {
+            self.cache.invalidate(&id);
+        }
         Ok(Some(record))
     }
 
     async fn delete_record(&self, name: &[u8]) -> Result<(), Error> {
         let id = hash(name);
+        self.changes.fetch_add(1, Ordering::SeqCst);
         let result = self.sqlite.delete_record(&id).await;
         self.cache.invalidate(&id);
         result

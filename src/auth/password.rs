@@ -86,17 +86,19 @@ impl Passwords {
         // Counted before the password is looked at: a hundred guesses at once are a hundred.
         self.count(&by_address, ATTEMPTS_PER_ADDRESS, now).await?;
         self.count(&by_account, ATTEMPTS_PER_ACCOUNT, now).await?;
-        let found = self.store.account(&id).await?;
+        let checked = self.check(&id, password).await;
+        if !matches!(checked, Err(Refused::Wrong)) {
+            self.store.forgive_attempt(&by_address).await?;
+            self.store.forgive_attempt(&by_account).await?;
+        }
+        checked
+    }
+
+    async fn check(&self, id: &str, password: SecretString) -> Result<Identity, Refused> {
+        let found = self.store.account(id).await?;
         let hash = found.as_ref().map_or_else(|| self.nobody.to_string(), |(_, hash)| hash.clone());
         let right = self.matches(password, hash).await?;
-        match found {
-            Some((account, _)) if right => {
-                self.store.forgive_attempt(&by_address).await?;
-                self.store.forgive_attempt(&by_account).await?;
-                Ok(account.identity())
-            }
-            _ => Err(Refused::Wrong),
-        }
+        found.filter(|_| right).map(|(account, _)| account.identity()).ok_or(Refused::Wrong)
     }
 
     async fn count(&self, what: &str, limit: u32, now: OffsetDateTime) -> Result<(), Refused> {

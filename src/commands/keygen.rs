@@ -12,12 +12,7 @@ use anyhow::{Context, bail, ensure};
 use secrecy::ExposeSecret;
 use time::{Duration, OffsetDateTime};
 
-use crate::qlik::key::{self, CertificateDates, KeySize, SigningKey};
-
-/// The private key, PKCS#8 in PEM.
-pub const PRIVATE_KEY: &str = "privatekey.pem";
-/// The certificate, X.509 in PEM; the tutorial's name for it.
-pub const CERTIFICATE: &str = "publickey.cer";
+use crate::qlik::key::{self, CERTIFICATE_FILE, CertificateDates, KeySize, PRIVATE_KEY_FILE, SigningKey};
 
 /// Make the RSA key that signs tokens and the certificate that the tenant knows it by
 #[derive(Debug, clap::Args)]
@@ -44,8 +39,8 @@ pub fn run(args: &Keygen, now: OffsetDateTime, out: &mut impl Write) -> anyhow::
     let name = args.common_name.trim();
     // RFC 5280, appendix A.1: ub-common-name
     ensure!((1..=64).contains(&name.chars().count()), "--common-name must have 1 to 64 characters");
-    let private_key = args.dir.join(PRIVATE_KEY);
-    let certificate = args.dir.join(CERTIFICATE);
+    let private_key = args.dir.join(PRIVATE_KEY_FILE);
+    let certificate = args.dir.join(CERTIFICATE_FILE);
     check_folder(&args.dir)?;
     let replaces = [&private_key, &certificate].map(|path| check_target(path, args.force));
     let replaces = replaces.into_iter().collect::<anyhow::Result<Vec<_>>>()?.contains(&true);

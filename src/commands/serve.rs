@@ -86,13 +86,18 @@ async fn drain_on_signal<A: Address>(app: App, handle: Handle<A>) {
         tracing::error!("signals cannot be caught; stopping will not wait for requests");
         return;
     };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    tracing::info!(grace = ?app.server.shutdown_grace, "stopping");
+    let mut asked = async || {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    asked().await;
+    tracing::info!(grace = ?app.server.shutdown_grace, "stopping; a second signal ends it at once");
     app.drain();
     handle.graceful_shutdown(Some(app.server.shutdown_grace));
+    asked().await;
+    handle.shutdown();
 }
 
 async fn sweep(store: Store, clock: Clock) {

@@ -20,13 +20,13 @@ pub struct Token {
     #[arg(long, value_name = "ID")]
     pub identity: String,
     /// Display name
-    #[arg(long)]
+    #[arg(long, requires = "email")]
     pub name: Option<String>,
     /// E-mail address
     #[arg(long)]
     pub email: Option<String>,
     /// A group; repeat for several
-    #[arg(long = "group", value_name = "GROUP")]
+    #[arg(long = "group", value_name = "GROUP", requires = "email")]
     pub groups: Vec<String>,
     /// Print what the token says, with what each part is for, instead of the token
     #[arg(long)]
@@ -69,7 +69,7 @@ pub async fn for_account(args: Token, env: &Env, now: OffsetDateTime) -> anyhow:
             groups: args.groups.clone(),
             id,
         },
-        None => match Store::open(&store).await?.account(&id).await? {
+        None => match Store::open_existing(&store).await?.account(&id).await? {
             Some((account, _)) => account,
             None => {
                 bail!("there is no account named {id}: see `users list`, or describe somebody with --email and --name")

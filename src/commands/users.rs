@@ -52,7 +52,11 @@ pub struct NewAccount {
 /// # Errors
 /// When the configuration or the store is not usable, or there is no such account, or there is one already.
 pub async fn run(command: Users, env: &Env, now: OffsetDateTime) -> anyhow::Result<()> {
-    let store = Store::open(&config::load_store(env)?).await?;
+    let settings = config::load_store(env)?;
+    let store = match command {
+        Users::Add(_) => Store::open(&settings).await?,
+        Users::List | Users::SetPassword { .. } | Users::Remove { .. } => Store::open_existing(&settings).await?,
+    };
     let done = apply(command, &store, now).await;
     store.close().await;
     done
@@ -101,8 +105,9 @@ async fn add(store: &Store, new: NewAccount, now: OffsetDateTime) -> anyhow::Res
 fn account(new: NewAccount) -> anyhow::Result<Account> {
     let id = Account::canonical(&new.name);
     let plain = |text: &str| !text.trim().is_empty() && !text.chars().any(char::is_control);
-    if !plain(&id) || id.contains(char::is_whitespace) || id.len() > 128 {
-        bail!("{:?} cannot be a sign-in name: use 1 to 128 letters, digits and signs, without spaces", new.name);
+    let fits = |c: char| c.is_alphanumeric() || "._-@+".contains(c);
+    if id.is_empty() || id.len() > 128 || !id.chars().all(fits) {
+        bail!("{:?} cannot be a sign-in name: use 1 to 128 letters, digits and the signs . _ - @ +", new.name);
     }
     let email = new.email.trim().to_owned();
     let (before, after) = email.split_once('@').unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::reader::Reader;
+use super::reader::{Reader, line, list};
 use crate::mapping::{Mapping, Template};
 use crate::origin::Origin;
 use crate::pages::{Flow, Page, Pages, Slug};
@@ -42,25 +42,25 @@ pub(super) fn read(reader: &mut Reader) -> Option<Pages> {
         "open the sheet in the tenant and copy the id behind /sheet/ in the address",
         |text| name_of(text, "is not a sheet id"),
     );
-    let title = reader.required("QLIK_TITLE", "write a title for the page", plain);
+    let title = reader.required("QLIK_TITLE", "write a title for the page", line);
     let theme = reader.optional("QLIK_THEME", "write a theme id, such as breeze, or leave it out", |text| {
         name_of(text, "is not a theme id")
     });
-    let options =
-        reader.required("QLIK_OPTIONS", "list options of /single/, such as ctxmenu,currsel, or write none", |text| {
-            let good = |c: char| c.is_ascii_lowercase() || matches!(c, '-' | ',');
-            match text {
-                "none" => Ok(String::new()),
-                _ if text.chars().all(good) => Ok(text.to_owned()),
-                _ => Err("is not a list of options between commas"),
-            }
-        });
+    let remedy = "list options of /single/, such as ctxmenu,currsel, or write none";
+    let options = reader.required("QLIK_OPTIONS", remedy, |text| {
+        let good = |option: &str| option.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+        match list(text).collect::<Vec<_>>()[..] {
+            ["none"] => Ok(String::new()),
+            ref options if options.iter().all(|option| good(option)) => Ok(options.join(",")),
+            _ => Err("has something that is no option"),
+        }
+    });
     let language = reader.optional("QLIK_LANGUAGE", "write a language such as de or pt-BR, or leave it out", |text| {
         name_of(text, "is not a language")
     });
     let identity =
         reader.optional("QLIK_IDENTITY", "write a word, or leave it out: then each session has its own", |text| {
-            plain(text)
+            line(text)
         });
     let flow = reader.required("QLIK_FLOW", "write session", |text| match text {
         "session" => Ok(Flow::Session),
@@ -78,10 +78,6 @@ pub(super) fn read(reader: &mut Reader) -> Option<Pages> {
         flow: flow?,
     };
     Some(Pages::new(vec![page]))
-}
-
-fn plain(text: &str) -> Result<String, &'static str> {
-    if text.chars().any(char::is_control) { Err("has control characters") } else { Ok(text.to_owned()) }
 }
 
 pub(super) fn mapping(reader: &mut Reader) -> Option<Mapping> {

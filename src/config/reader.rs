@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fmt::Display;
+use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::settings::{FORMER, OURS, SETTINGS, Setting, find, nearest};
+use super::settings::{FOREIGN, OURS, SETTINGS, Setting, find, nearest};
 
 /// The environment as a value: names and what they are set to.
 pub type Env = BTreeMap<String, String>;
@@ -59,6 +60,24 @@ pub struct Shown {
 /// What a secret looks like when it is shown.
 const MASK: &str = "(set, not shown)";
 
+/// The remedy for lengths of time.
+pub(super) const DURATION: &str = "write a number with its unit: 30s, 15m, 8h";
+
+/// A length of time.
+pub(super) fn duration(text: &str) -> Result<Duration, &'static str> {
+    humantime::parse_duration(text).map_err(|_| "is not a length of time")
+}
+
+/// One line of text for people.
+pub(super) fn line(text: &str) -> Result<String, &'static str> {
+    if text.chars().any(char::is_control) { Err("has control characters") } else { Ok(text.to_owned()) }
+}
+
+/// Items between commas or white space.
+pub(super) fn list(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| c == ',' || c.is_whitespace()).filter(|item| !item.is_empty())
+}
+
 /// Reads settings one by one.
 pub(super) struct Reader<'e> {
     env: &'e Env,
@@ -95,11 +114,6 @@ impl<'e> Reader<'e> {
         find(name).is_some_and(|setting| self.set(setting).is_some())
     }
 
-    /// What Qlik's samples set as `PORT`.
-    pub(super) fn port(&self) -> Option<&'e str> {
-        self.raw("PORT")
-    }
-
     fn raw(&self, name: &str) -> Option<&'e str> {
         self.env.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
@@ -118,7 +132,14 @@ impl<'e> Reader<'e> {
     /// The text of a setting that is no secret, or its default.
     fn text(&mut self, setting: &'static Setting) -> Option<String> {
         let (value, from) = match self.set(setting) {
-            Some((value, spelling)) if spelling == setting.name => (value, "environment".to_owned()),
+            Some((value, spelling)) if spelling == setting.name => {
+                let differs = |alias: &&&str| self.raw(alias).is_some_and(|other| other != value);
+                let ignored: Vec<_> = setting.aliases.iter().filter(differs).collect();
+                for alias in ignored {
+                    self.hints.push(format!("{alias} has no effect beside {}", setting.name));
+                }
+                (value, "environment".to_owned())
+            }
             Some((value, spelling)) => {
                 self.hint(format!("{spelling} is understood; its name here is {}", setting.name));
                 (value, spelling.to_owned())
@@ -201,17 +222,19 @@ impl<'e> Reader<'e> {
             let known = |setting: &Setting| {
                 setting.name == name || (setting.secret && name.strip_suffix("_FILE") == Some(setting.name))
             };
-            if SETTINGS.iter().any(known) || !OURS.iter().any(|prefix| name.starts_with(prefix)) {
+            if SETTINGS.iter().any(known) {
                 continue;
             }
-            self.hints.push(match nearest(name) {
-                Some(known) => format!("{name} is not known and has no effect; did you mean {known}?"),
-                None => format!("{name} is not known and has no effect"),
-            });
+            let ours = OURS.iter().any(|prefix| name.starts_with(prefix));
+            match nearest(name, if ours { 0.7 } else { 0.85 }) {
+                Some(known) => self.hints.push(format!("{name} is not known and has no effect; did you mean {known}?")),
+                None if ours => self.hints.push(format!("{name} is not known and has no effect")),
+                None => {}
+            }
         }
-        for (former, now) in FORMER {
-            if self.raw(former).is_some() {
-                self.hints.push(format!("{former} is understood in part; write {now} instead"));
+        for (foreign, instead) in FOREIGN {
+            if self.raw(foreign).is_some() {
+                self.hints.push(format!("{foreign} has no effect: {instead}"));
             }
         }
     }

@@ -1,13 +1,13 @@
 //! Settings of the server itself: where it listens, whom it trusts, what it remembers.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use secrecy::ExposeSecret;
 
-use super::reader::Reader;
+use super::reader::{DURATION, Reader, duration, line, list};
 use super::{Server, SessionAges, tls};
 use crate::auth::Way;
 use crate::origin::Origin;
@@ -49,37 +49,14 @@ pub(super) fn read(reader: &mut Reader) -> Option<Server> {
     })
 }
 
-const DURATION: &str = "write a number with its unit: 30s, 15m, 8h";
-
-fn duration(text: &str) -> Result<Duration, &'static str> {
-    humantime::parse_duration(text).map_err(|_| "is not a length of time")
-}
-
-fn line(text: &str) -> Result<String, &'static str> {
-    if text.chars().any(char::is_control) { Err("has control characters") } else { Ok(text.to_owned()) }
-}
-
-/// Items between commas or white space.
-fn list(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| c == ',' || c.is_whitespace()).filter(|item| !item.is_empty())
-}
-
+/// An address and a port; a port alone is one of this machine, as Qlik's samples set `PORT`.
 fn listen(reader: &mut Reader) -> Option<SocketAddr> {
     const REMEDY: &str = "write an IP address and a port, for example 127.0.0.1:8080 or 0.0.0.0:8080";
-    let parse = |text: &str| {
-        let text = text.strip_prefix("localhost:").map_or(text.to_owned(), |port| format!("127.0.0.1:{port}"));
-        text.parse::<SocketAddr>().map_err(|_| "is not an address to listen on")
-    };
-    match reader.port() {
-        Some(port) if !reader.is_set("LISTEN") => match parse(&format!("127.0.0.1:{port}")) {
-            Ok(address) => Some(address),
-            Err(_) => {
-                reader.problem("PORT", "is not a port number", "remove it and set LISTEN, for example 127.0.0.1:8080");
-                None
-            }
-        },
-        _ => reader.required("LISTEN", REMEDY, parse),
-    }
+    reader.required("LISTEN", REMEDY, |text| {
+        let port = text.strip_prefix("localhost:").unwrap_or(text).parse::<u16>();
+        let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        port.map(local).or_else(|_| text.parse()).map_err(|_| "is not an address to listen on")
+    })
 }
 
 fn public_url(reader: &mut Reader, listen: Option<SocketAddr>, tls: bool) -> Option<Origin> {
@@ -152,12 +129,22 @@ pub(super) fn store(reader: &mut Reader) -> Option<store::Settings> {
     let file = reader.required("DATABASE_URL", REMEDY, |text| {
         let file = text.strip_prefix("sqlite:").ok_or("is not an SQLite address")?;
         let file = PathBuf::from(file.strip_prefix("//").unwrap_or(file));
-        if file.file_name().is_none() { Err("names no file") } else { Ok(file) }
+        match file.to_str() {
+            Some(name) if name.contains(['?', ':']) => {
+                Err("has options or a special name, and only files are supported")
+            }
+            _ if file.file_name().is_none() || file.is_dir() => Err("names no file"),
+            _ => Ok(file),
+        }
     });
     let secret = match reader.secret("SESSION_SECRET", None) {
-        Some((secret, _)) if secret.expose_secret().trim().len() < store::secret::SHORTEST => {
-            let reason = format!("has fewer than {} characters", store::secret::SHORTEST);
-            reader.problem("SESSION_SECRET", reason, "make one with `openssl rand -base64 48`, or leave it out");
+        Some((secret, file)) if secret.expose_secret().trim().len() < store::secret::SHORTEST => {
+            let (variable, has) = match file {
+                Some(_) => ("SESSION_SECRET_FILE", "names a file with"),
+                None => ("SESSION_SECRET", "has"),
+            };
+            let reason = format!("{has} fewer than {} characters", store::secret::SHORTEST);
+            reader.problem(variable, reason, "make one with `openssl rand -base64 48`, or leave it out");
             None
         }
         Some((secret, _)) => Some(secret.expose_secret().trim().into()),
@@ -217,7 +204,7 @@ mod tests {
             ),
             (
                 "https://a.example; script-src *",
-                Err("has script-src, which is not an address such as https://portal.example".into()),
+                Err("has https://a.example;, which has no usable host name: letters, digits, dots and hyphens, or an IP address".into()),
             ),
         ] {
             let expected = expected.map(|list| list.into_iter().map(str::to_owned).collect::<Vec<_>>());

@@ -38,7 +38,7 @@ impl Setting {
 /// All settings, in the order of the manual.
 pub const SETTINGS: &[Setting] = &[
     // server
-    setting("LISTEN").or("127.0.0.1:8080"),
+    setting("LISTEN").or("127.0.0.1:8080").also(&["PORT"]),
     setting("PUBLIC_URL").also(&["APP_BASE_URL"]),
     setting("PORTAL_NAME").or("Analytics"),
     setting("TLS_CERT_FILE"),
@@ -80,20 +80,20 @@ pub const SETTINGS: &[Setting] = &[
 /// Where the key lies when neither `QLIK_JWT_PRIVATE_KEY` nor its `_FILE` is set: where `keygen` writes it.
 pub const DEFAULT_KEY_FILE: &str = "keys/privatekey.pem";
 
-/// Spellings that mean a setting only in part, and how to write them instead.
-pub const FORMER: &[(&str, &str)] = &[("PORT", "LISTEN"), ("REDIS_URL", "DATABASE_URL")];
+/// Variables of the tutorial and of Qlik's samples that mean something else here, and what to do.
+pub const FOREIGN: &[(&str, &str)] = &[("REDIS_URL", "sessions are kept in the database that DATABASE_URL names")];
 
 /// A variable that begins so and is not known is probably a typing error.
-pub const OURS: &[&str] = &["QLIK_", "OIDC_", "TICKET_", "HEADER_", "SESSION_", "SUBJECT_"];
+pub const OURS: &[&str] = &["QLIK_", "OIDC_", "TICKET_", "HEADER_"];
 
 /// The setting of this name.
 pub fn find(name: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|setting| setting.name == name)
 }
 
-/// The known name nearest to one that is not known, if any is near.
-pub fn nearest(name: &str) -> Option<&'static str> {
+/// The known name nearest to one that is not known, if any is as similar as this (1 is the same).
+pub fn nearest(name: &str, similarity: f64) -> Option<&'static str> {
     let near = |known: &&Setting| strsim::normalized_damerau_levenshtein(known.name, name);
     let best = SETTINGS.iter().max_by(|a, b| near(a).total_cmp(&near(b)))?;
-    (near(&best) > 0.7).then_some(best.name)
+    (near(&best) > similarity).then_some(best.name)
 }

@@ -1,37 +1,35 @@
 //! Settings of the token: the key, its certificate, and what the tenant knows them by.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::reader::Reader;
+use super::reader::{DURATION, Reader, duration, line};
 use super::settings::DEFAULT_KEY_FILE;
-use crate::qlik::key::SigningKey;
-use crate::qlik::token::Settings;
+use crate::qlik::key::{CERTIFICATE_FILE, PRIVATE_KEY_FILE, SigningKey};
+use crate::qlik::token::{Settings, Validity};
 
 /// How long before a certificate's end the remarks begin.
 const EXPIRES_SOON: time::Duration = time::Duration::days(30);
 
 pub(super) fn read(reader: &mut Reader, now: OffsetDateTime) -> Option<Settings> {
     const COPY: &str = "copy it from the tenant: Administration, Identity provider, the entry of type JWT";
-    let word = |text: &str| {
-        if text.chars().any(char::is_control) { Err("has control characters") } else { Ok(text.to_owned()) }
-    };
-    let issuer = reader.required("QLIK_JWT_ISSUER", COPY, word);
-    let key_id = reader.required("QLIK_JWT_KEY_ID", COPY, word);
+    let issuer = reader.required("QLIK_JWT_ISSUER", COPY, line);
+    let key_id = reader.required("QLIK_JWT_KEY_ID", COPY, line);
     let key = key(reader, now);
-    let duration = |text: &str| humantime::parse_duration(text).map_err(|_| "is not a length of time");
-    let remedy = "write a number with its unit, for example 60s";
-    let lifetime: Option<Duration> = reader.required("QLIK_JWT_LIFETIME", remedy, duration);
-    let skew: Option<Duration> = reader.required("QLIK_JWT_SKEW", remedy, duration);
-    match Settings::new(&issuer?, &key_id?, key?, lifetime?, skew?) {
-        Ok(settings) => Some(settings),
-        Err(problem) => {
+    let validity = validity(reader);
+    Some(Settings::new(&issuer?, &key_id?, key?, validity?))
+}
+
+fn validity(reader: &mut Reader) -> Option<Validity> {
+    let lifetime = reader.required("QLIK_JWT_LIFETIME", DURATION, duration);
+    let skew = reader.required("QLIK_JWT_SKEW", DURATION, duration);
+    Validity::new(lifetime?, skew?)
+        .map_err(|problem| {
+            let remedy = "leave QLIK_JWT_LIFETIME at 60s and QLIK_JWT_SKEW at 30s unless clocks are far apart";
             reader.problem("QLIK_JWT_LIFETIME", problem, remedy);
-            None
-        }
-    }
+        })
+        .ok()
 }
 
 fn key(reader: &mut Reader, now: OffsetDateTime) -> Option<SigningKey> {
@@ -59,10 +57,12 @@ fn warn_when_others_may_read(reader: &mut Reader, file: &Path) {
     }
 }
 
-/// Where the certificate would lie: beside the key, by the name that `keygen` gives it or by the key's own.
+/// Where the certificate would lie: beside the key, by the key's own name, or as `keygen` names the two. Another key's
+/// pair may lie in the same folder, as it does while keys are changed.
 fn certificate_beside(key: &Path) -> Option<PathBuf> {
-    let candidates = [key.with_file_name("publickey.cer"), key.with_extension("cer"), key.with_extension("crt")];
-    candidates.into_iter().find(|file| file.is_file())
+    let own = [key.with_extension("cer"), key.with_extension("crt")];
+    let made = (key.file_name() == Some(PRIVATE_KEY_FILE.as_ref())).then(|| key.with_file_name(CERTIFICATE_FILE));
+    own.into_iter().chain(made).find(|file| file.is_file())
 }
 
 fn check_certificate(reader: &mut Reader, key: &SigningKey, file: &Path, now: OffsetDateTime) -> Option<()> {
@@ -81,10 +81,12 @@ fn check_certificate(reader: &mut Reader, key: &SigningKey, file: &Path, now: Of
     match key.check_certificate(&pem, now) {
         Ok(dates) => {
             if dates.not_after - now < EXPIRES_SOON {
-                let days = (dates.not_after - now).whole_days();
-                reader.hint(format!(
-                    "the certificate {name} expires in {days} days: make a new key and identity provider"
-                ));
+                let when = match (dates.not_after - now).whole_days() {
+                    0 => "today".to_owned(),
+                    1 => "tomorrow".to_owned(),
+                    days => format!("in {days} days"),
+                };
+                reader.hint(format!("the certificate {name} expires {when}: make a new key and identity provider"));
             }
             Some(())
         }

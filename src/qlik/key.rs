@@ -16,6 +16,11 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
+/// What `keygen` calls the private key.
+pub const PRIVATE_KEY_FILE: &str = "privatekey.pem";
+/// What `keygen` calls the certificate, which lies beside the key.
+pub const CERTIFICATE_FILE: &str = "publickey.cer";
+
 /// Why a key or its certificate cannot be used, and what to do about it.
 ///
 /// The sentences continue "the private key ..." and "the certificate ...": who reads the file names it.
@@ -68,7 +73,7 @@ pub enum KeyError {
     Expired(time::Date),
     /// Wrong clock, here or where it was made.
     #[error("is not valid before {0}: check the clock of this machine")]
-    NotYetValid(OffsetDateTime),
+    NotYetValid(time::Date),
 }
 
 /// The parsed private key. Cheap to clone, silent in logs.
@@ -147,7 +152,7 @@ impl SigningKey {
             not_after: certificate.validity().not_after.to_datetime(),
         };
         if now < dates.not_before {
-            return Err(KeyError::NotYetValid(dates.not_before));
+            return Err(KeyError::NotYetValid(dates.not_before.date()));
         }
         if now > dates.not_after {
             return Err(KeyError::Expired(dates.not_after.date()));
@@ -366,7 +371,7 @@ pub(crate) mod tests {
             (&NEW_KEY.certificate, NOW, Ok(dates)),
             (&NEW_KEY.certificate, dates.not_after, Ok(dates)),
             (&NEW_KEY.certificate, dates.not_after + second, Err(KeyError::Expired(dates.not_after.date()))),
-            (&NEW_KEY.certificate, NOW - second, Err(KeyError::NotYetValid(NOW))),
+            (&NEW_KEY.certificate, NOW - second, Err(KeyError::NotYetValid(NOW.date()))),
             (&NEW_KEY.certificate.replace('\n', ""), NOW, Ok(dates)),
             (&chain, NOW, Ok(dates)),
             (&other, NOW, Err(KeyError::NoMatch)),

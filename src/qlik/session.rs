@@ -66,8 +66,8 @@ fn title(page: &str) -> Option<String> {
 /// The envelope of Qlik's errors; every member may be missing (Qlik Cloud facts, section I).
 fn first_error(body: &str) -> Option<String> {
     let body: Value = serde_json::from_str(body).ok()?;
-    let error = &body["errors"][0];
-    let words: Vec<_> = ["code", "title", "detail"].into_iter().filter_map(|member| error[member].as_str()).collect();
+    let said = |member: &&str| body["errors"][0][*member].as_str().or_else(|| body[*member].as_str());
+    let words: Vec<_> = ["code", "title", "detail"].iter().filter_map(said).collect();
     Some(words.join(", "))
 }
 
@@ -80,6 +80,7 @@ mod tests {
         let envelope =
             r#"{"errors":[{"title":"Invalid token request","code":"INTERNAL-TOKEN-1","status":"400"}],"traceId":"x"}"#;
         assert_eq!(first_error(envelope).as_deref(), Some("INTERNAL-TOKEN-1, Invalid token request"));
+        assert_eq!(first_error(r#"{"code":"SPACES-1","title":"Denied"}"#).as_deref(), Some("SPACES-1, Denied"));
         assert_eq!(first_error("{}").as_deref(), Some(""));
         assert_eq!(first_error("upstream timed out"), None);
         assert_eq!(title("<html><title>406 Not Acceptable</title></html>").as_deref(), Some("406 Not Acceptable"));

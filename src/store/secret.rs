@@ -15,9 +15,16 @@ use super::Error;
 /// How many characters a secret must have at the least.
 pub const SHORTEST: usize = 32;
 
-/// The secret's file for this database: the same name, ending in `.secret`.
+/// The secret's file for this database: the same name and `.secret`.
 pub fn file_beside(database: &Path) -> PathBuf {
-    database.with_extension("secret")
+    ending_in(database, "secret")
+}
+
+fn ending_in(file: &Path, ending: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".");
+    name.push(ending);
+    name.into()
 }
 
 /// Reads the secret beside the database, or makes it, readable by its owner alone.
@@ -30,7 +37,7 @@ pub(super) fn beside(database: &Path) -> Result<SecretString, Error> {
         Ok(text) if text.trim().len() >= SHORTEST => Ok(SecretString::from(text.trim())),
         Ok(_) => Err(Error::DamagedSecret(file)),
         Err(problem) if problem.kind() == ErrorKind::NotFound => make(&file),
-        Err(source) => Err(Error::Secret { file, verb: "read", source }),
+        Err(problem) => Err(Error::Secret { file, verb: "read", problem }),
     }
 }
 
@@ -39,7 +46,7 @@ fn make(file: &Path) -> Result<SecretString, Error> {
     let mut bytes = [0; 32];
     rand::fill(&mut bytes).expect("the operating system has randomness");
     let text = URL_SAFE_NO_PAD.encode(bytes);
-    let draft = file.with_extension(format!("secret.{}", std::process::id()));
+    let draft = ending_in(file, &std::process::id().to_string());
     let write = || {
         let mut options = OpenOptions::new();
         let mut open = options.write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
@@ -54,8 +61,8 @@ fn make(file: &Path) -> Result<SecretString, Error> {
         Ok(()) => Ok(SecretString::from(text)),
         Err(problem) if problem.kind() == ErrorKind::AlreadyExists => match std::fs::read_to_string(file) {
             Ok(text) => Ok(SecretString::from(text.trim())),
-            Err(source) => Err(Error::Secret { file: file.to_owned(), verb: "read", source }),
+            Err(problem) => Err(Error::Secret { file: file.to_owned(), verb: "read", problem }),
         },
-        Err(source) => Err(Error::Secret { file: file.to_owned(), verb: "written", source }),
+        Err(problem) => Err(Error::Secret { file: file.to_owned(), verb: "written", problem }),
     }
 }

@@ -1,5 +1,7 @@
 //! The store on one SQLite file: write-ahead log, so that readers do not wait for the writer.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -30,14 +32,17 @@ impl Sqlite {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
             .busy_timeout(BUSY);
-        let failed = |source| Error::Open { file: file.to_owned(), source };
+        let failed = |problem| Error::Open { file: file.to_owned(), problem };
+        // Password hashes and addresses are nobody else's; SQLite gives the files beside it the same mode.
+        let mut private = OpenOptions::new();
+        private.write(true).create(true).mode(0o600).open(file).map_err(|problem| failed(sqlx::Error::Io(problem)))?;
         let pool = SqlitePoolOptions::new().max_connections(4).connect_with(options).await.map_err(failed)?;
         match MIGRATIONS.run(&pool).await {
             Ok(()) => Ok(Self(pool)),
             Err(MigrateError::VersionMissing(_) | MigrateError::VersionTooOld(..)) => {
                 Err(Error::Newer(file.to_owned()))
             }
-            Err(MigrateError::Execute(source)) => Err(failed(source)),
+            Err(MigrateError::Execute(problem)) => Err(failed(problem)),
             Err(other) => Err(failed(sqlx::Error::Migrate(Box::new(other)))),
         }
     }

@@ -3,8 +3,11 @@
 use askama::Template;
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+    RETRY_AFTER, SET_COOKIE, VARY,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde_json::json;
@@ -76,9 +79,14 @@ impl Error {
         let failure = Failure::of_status(self.status());
         match self {
             Self::SignedOut => Failure { code: "session_expired", ..failure },
-            Self::ForeignOrigin => Failure { code: "foreign_origin", ..failure },
+            Self::ForeignOrigin => Failure {
+                code: "foreign_origin",
+                message: "Tokens are given to the portal's own pages only.".to_owned(),
+                ..failure
+            },
             Self::Denied(reason) => Failure {
                 code: "denied",
+                title: "This page is not for you yet",
                 message: format!("You cannot see this page: {reason}."),
                 advice: Some("Ask your administrator to complete your account."),
                 ..failure
@@ -174,6 +182,16 @@ impl Wants {
     }
 }
 
+/// What the layers inside have added and a failure keeps. The rest described the body that is replaced.
+const KEPT: [HeaderName; 6] = [
+    SET_COOKIE,
+    VARY,
+    ALLOW,
+    ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_ALLOW_CREDENTIALS,
+    HeaderName::from_static("cross-origin-resource-policy"),
+];
+
 /// Turns what handlers and layers report as failures into what their sender can read.
 pub async fn present(State(app): State<App>, request: Request, next: Next) -> Response {
     let wants = Wants::of(request.headers());
@@ -194,10 +212,9 @@ pub async fn present(State(app): State<App>, request: Request, next: Next) -> Re
             (status, Json(body)).into_response()
         }
     };
-    // What the layers inside have added stays: cookies, CORS, `Allow`.
-    for (name, value) in response.headers() {
-        if !presented.headers().contains_key(name) && name != axum::http::header::CONTENT_LENGTH {
-            presented.headers_mut().append(name, value.clone());
+    for name in KEPT {
+        for value in response.headers().get_all(&name) {
+            presented.headers_mut().append(&name, value.clone());
         }
     }
     if let Some(seconds) = failure.retry_after {

@@ -47,8 +47,11 @@ impl Visit {
     /// # Errors
     /// When the store does not answer.
     pub async fn current(app: &App, session: &Session) -> Result<Option<Self>, Error> {
-        let visit = session.get::<Self>(VISIT).await?;
-        Ok(visit.filter(|visit| app.clock.now() < visit.ends(app)))
+        let Some(visit) = session.get_value(VISIT).await? else { return Ok(None) };
+        let visit = serde_json::from_value::<Self>(visit).inspect_err(|problem| {
+            tracing::warn!(%problem, "a session of another version; its visitor signs in again");
+        });
+        Ok(visit.ok().filter(|visit| app.clock.now() < visit.ends(app)))
     }
 
     /// When the session ends unless its visitor comes back.
@@ -117,12 +120,19 @@ impl FromRequestParts<App> for SignedIn {
             && Wants::of(&parts.headers) == Wants::Page
             && let Some(path) = ReturnPath::of(&parts.uri)
             && path != ReturnPath::default()
+            && leads_to_a_page(app, &path)
         {
             session.insert(RETURN_TO, path.as_str()).await?;
             session.set_expiry(Some(Expiry::AtDateTime(app.clock.now() + WAY_BACK)));
         }
         Err(Error::SignedOut)
     }
+}
+
+/// Whether there is a page to come back to. Whoever types something else costs no record in the store.
+fn leads_to_a_page(app: &App, path: &ReturnPath) -> bool {
+    let slug = path.as_str().strip_prefix("/embed/").map(|rest| rest.split('?').next().unwrap_or(rest));
+    slug.is_some_and(|slug| app.pages.open(slug).is_some())
 }
 
 /// `GET /session`: who is signed in, and until when. Asking extends nothing.

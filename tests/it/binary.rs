@@ -87,10 +87,10 @@ fn the_configuration_is_read_from_the_file_and_the_environment_wins() {
     assert!(!out.contains("PRIVATE KEY"), "{out}");
     assert!(!folder.path().join("portal.db").exists(), "looking changes nothing");
 
-    fs::write(folder.path().join(".env"), "QLIK_TENANT acme\n").expect("written");
+    fs::write(folder.path().join(".env"), "# mine\nQLIK_TENANT acme\n").expect("written");
     let (code, _, err) = run(folder.path(), &["config", "check"]);
     assert_eq!(code, Some(78));
-    assert!(err.contains(".env has a line that is not NAME=value"), "{err}");
+    assert!(err.contains(".env is not NAME=value in line 2"), "{err}");
 }
 
 #[test]
@@ -147,7 +147,8 @@ fn tokens_are_printed_for_accounts_and_for_people_described() {
     configure(folder.path(), &[]);
     let (code, _, err) = run(folder.path(), &["token", "--identity", "ada"]);
     assert_eq!(code, Some(1));
-    assert!(err.contains("there is no account named ada"), "{err}");
+    assert!(err.contains("there is no database"), "{err}");
+    assert_eq!(run(folder.path(), &["token", "--identity", "ada", "--name", "Bob"]).0, Some(2));
     let (code, out, _) = run(folder.path(), &["token", "--identity", "ada", "--email", "ada@example.com", "--claims"]);
     assert_eq!(code, Some(0));
     assert!(out.contains("\"password|ada\""), "{out}");
@@ -272,11 +273,15 @@ fn a_database_of_a_newer_version_is_left_alone() {
 fn the_folder_of_the_database_is_made_and_closed_to_others() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().expect("a folder");
-    run(folder.path(), &["users", "list"]);
+    let (code, _, err) = run(folder.path(), &["users", "list"]);
+    assert_eq!((code, folder.path().join("data").exists()), (Some(1), false), "looking makes nothing");
+    assert!(err.contains("there is no database data/qlik-embed-bff.db yet"), "{err}");
+    run_with_input(folder.path(), &["users", "add", "ada", "--email", "ada@example.com"], "correct horse\n");
     let mode = |path: &str| fs::metadata(folder.path().join(path)).expect("it is there").permissions().mode() & 0o777;
     assert_eq!(mode("data"), 0o700);
-    assert_eq!(mode("data/qlik-embed-bff.secret"), 0o600);
-    fs::write(folder.path().join("data/qlik-embed-bff.secret"), "cut").expect("written");
+    assert_eq!(mode("data/qlik-embed-bff.db"), 0o600);
+    assert_eq!(mode("data/qlik-embed-bff.db.secret"), 0o600);
+    fs::write(folder.path().join("data/qlik-embed-bff.db.secret"), "cut").expect("written");
     let (code, _, err) = run(folder.path(), &["users", "list"]);
     assert_eq!(code, Some(78));
     assert!(err.contains("is damaged"), "{err}");

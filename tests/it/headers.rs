@@ -207,3 +207,16 @@ async fn without_its_store_the_portal_says_so() {
     assert_eq!(portal.browser().sign_in("ada", "x").await.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(portal.browser().open("/login").await.status, StatusCode::OK);
 }
+
+#[tokio::test]
+async fn failures_are_readable_however_the_answer_was_asked_for() {
+    let portal = Portal::open().await;
+    let mut ada = portal.signed_in("ada").await;
+    for path in ["/embed/%FF", "/static/x/%FF"] {
+        let headers = [("accept", "text/html"), ("accept-encoding", "gzip, br")];
+        let page = ada.send(Method::GET, path, &headers, "").await;
+        assert!(page.status.is_client_error(), "{path}");
+        assert_eq!(page.header("content-encoding"), "", "{path}");
+        assert!(page.text("h1").len() > 10, "{path}: {}", page.body);
+    }
+}

@@ -7,7 +7,7 @@ use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use qlik_embed_bff::commands::token::{self, Token};
 use qlik_embed_bff::identity::Subject;
 use qlik_embed_bff::qlik::key::{self, CertificateDates, KeySize, SigningKey};
-use qlik_embed_bff::qlik::token::Settings;
+use qlik_embed_bff::qlik::token::{Settings, Validity};
 use serde_json::{Value, json};
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
@@ -19,7 +19,8 @@ fn print(claims: bool) -> String {
     let pair = key::generate(KeySize::Rsa2048, "test", dates).expect("a key");
     let key = SigningKey::parse(&pair.private_key).expect("our own key");
     let minute = std::time::Duration::from_secs(60);
-    let settings = Settings::new("https://portal.example", "key-1", key, minute, minute / 2).expect("valid");
+    let validity = Validity::new(minute, minute / 2).expect("valid");
+    let settings = Settings::new("https://portal.example", "key-1", key, validity);
     let subject = Subject {
         id: "password|ada".into(),
         name: "Ada Lovelace".into(),

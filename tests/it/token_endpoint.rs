@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use axum::http::{Method, StatusCode};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use qlik_embed_bff::clock::Clock;
+use qlik_embed_bff::demo::{self, IdentityProvider, Tenant};
+use qlik_embed_bff::qlik::client;
 use qlik_embed_bff::qlik::key::{self, CertificateDates, KeySize, SigningKey};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -153,4 +155,24 @@ async fn a_burst_of_tokens_queues_and_starves_nobody() {
     }
     assert!(tokens > 0 && refused > 0, "{tokens} tokens, {refused} refused");
     assert_eq!(ada.clone().fetch("/token").await.status, StatusCode::OK, "the burst is over");
+}
+
+/// Posted once it opens a session at the tenant; posted again it is worth nothing.
+#[tokio::test]
+async fn the_tenant_takes_our_token_once() {
+    let provider = IdentityProvider::new("https://portal.example", "key-1", KEY.certificate.clone());
+    let settings = demo::Settings { providers: vec![provider], ..Default::default() };
+    let tenant = Tenant::start(settings).await.expect("a tenant");
+    let portal = Portal::with(&[("QLIK_TENANT", tenant.origin())]).await;
+    let token =
+        portal.signed_in("ada").await.fetch("/token").await.json()["body"].as_str().expect("a token").to_owned();
+    let client = client::new().expect("a client");
+    let mut statuses = Vec::new();
+    for _ in 0..2 {
+        let url = format!("{}/login/jwt-session", tenant.origin());
+        statuses.push(client.post(url).bearer_auth(&token).send().await.expect("an answer").status().as_u16());
+    }
+    assert_eq!(statuses, [200, 401]);
+    let users: Vec<_> = tenant.control().users().into_iter().map(|user| user.subject).collect();
+    assert_eq!(users, ["password|ada"]);
 }
