@@ -17,7 +17,7 @@ import { engineUrl } from "./tenant.js";
  *
  * @typedef {{ getLayout(): Promise<any> }} GenericObject
  * @typedef {{ createSessionObject(properties: object): Promise<GenericObject>, destroySessionObject(id: string): Promise<unknown> }} App
- * @typedef {{ openDoc(app: string): Promise<App> }} Global
+ * @typedef {{ openDoc(app: string): Promise<App>, getActiveDoc(): Promise<App> }} Global
  * @typedef {{ open(): Promise<Global>, close(): Promise<unknown>, on(event: string, then: (...args: any[]) => void): void }} EnigmaSession
  * @typedef {{ create(settings: { schema: object, url: string, createSocket: (url: string) => WebSocket }): EnigmaSession }} Enigma
  */
@@ -30,6 +30,11 @@ import { engineUrl } from "./tenant.js";
 
 const OPEN_S = 120;
 const THEME_MS = 10_000;
+
+/** The engine's error for an app that is open in its session already. */
+const APP_ALREADY_OPEN = 1002;
+/** Errors of enigma.js that only tell of a lost socket: not connected, session suspended. */
+const LOST = [-1, -11];
 
 /** How long somebody counts as new, how far clocks may be wrong, and how long a new user is waited for. */
 const NEW_MS = 120_000;
@@ -116,34 +121,55 @@ async function connect(page, schema, signal) {
   );
   const opened = session
     .open()
-    .then((global) => global.openDoc(page.app))
+    .then((global) => openOrJoin(global, page.app))
     .then(
       (app) => ({ app, ended }),
       async (thrown) => {
-        // A lost socket also rejects what was asked through it; its close says more.
-        return isEngineError(thrown)
-          ? /** @type {Objection} */ ({ from: "error", code: thrown.code, reason: thrown.message })
-          : closed;
+        // A lost socket also rejects what was asked through it, or comes as an event; its close says more.
+        if (!(thrown instanceof Error) || (isCoded(thrown) && LOST.includes(thrown.code))) return closed;
+        if (!isCoded(thrown)) throw thrown;
+        return /** @type {Objection} */ ({ from: "error", code: thrown.code, reason: thrown.message });
       },
     );
 
-  const first = await Promise.race([closed, stated, silent, opened]);
-  if (!("app" in first)) socket.close();
-  return first;
+  let engine;
+  try {
+    const first = await Promise.race([closed, stated, silent, opened]);
+    if ("app" in first) engine = first;
+    return first;
+  } finally {
+    if (engine === undefined) socket.close();
+  }
 }
 
 /**
- * Errors of the engine have positive codes, those of enigma.js itself negative ones.
+ * The app, opened; or as it is, when a reload or a reconnect has found the engine session alive. Then the engine may
+ * refuse to open the app once more ("Qlik Cloud facts", sections F.3 and F.5).
+ *
+ * @param {Global} global
+ * @param {string} app
+ */
+async function openOrJoin(global, app) {
+  try {
+    return await global.openDoc(app);
+  } catch (thrown) {
+    if (isCoded(thrown) && thrown.code === APP_ALREADY_OPEN) return global.getActiveDoc();
+    throw thrown;
+  }
+}
+
+/**
+ * Errors of the engine have positive codes; those of enigma.js itself, and of JSON-RPC, negative ones.
  *
  * @param {unknown} thrown
  * @returns {thrown is Error & { code: number }}
  */
-const isEngineError = (thrown) =>
-  thrown instanceof Error && "code" in thrown && typeof thrown.code === "number" && thrown.code > 0;
+const isCoded = (thrown) => thrown instanceof Error && "code" in thrown && typeof thrown.code === "number";
 
 /**
  * The theme that the app's author chose. An app without one, or without properties, is no error ("Qlik Cloud facts",
- * section F.6): the frame then uses the tenant's default.
+ * section F.6): the frame then uses the tenant's default. The engine names the list: tabs of one visitor share its
+ * session, where a name of ours would be taken.
  *
  * @param {Engine} engine
  * @param {AbortSignal} signal
@@ -151,11 +177,11 @@ const isEngineError = (thrown) =>
 export async function readTheme({ app, ended }, signal) {
   const asked = (async () => {
     const list = await app.createSessionObject({
-      qInfo: { qId: "AppPropsList", qType: "AppPropsList" },
+      qInfo: { qType: "AppPropsList" },
       qAppObjectListDef: { qType: "appprops", qData: { theme: "/theme" } },
     });
     const layout = await list.getLayout();
-    await app.destroySessionObject("AppPropsList").catch(() => {});
+    await app.destroySessionObject(layout.qInfo.qId).catch(() => {});
     return themeOf(layout);
   })();
   const none = Promise.race([ended, sleep(THEME_MS, signal)]).then(() => "");

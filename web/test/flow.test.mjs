@@ -168,6 +168,7 @@ describe("sentences", () => {
     [{ from: "close", code: 1000, reason: "" }, /closed the connection before/],
     [{ from: "state", state: "SESSION_ERROR_OF_TOMORROW" }, /did not start a session/],
     [{ from: "error", code: 99999, reason: "" }, /could not open the app/],
+    [{ from: "error", code: -3, reason: "" }, /could not open the app/],
     [{ from: "silence", seconds: 120 }, /too long/],
   ];
   for (const [objection, sentence] of objections) {

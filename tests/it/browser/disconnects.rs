@@ -1,5 +1,6 @@
 //! The connection ends while the sheet is on the screen.
 
+use qlik_embed_bff::demo::AlreadyOpen;
 use serde_json::json;
 
 use super::scene::Scene;
@@ -69,6 +70,38 @@ async fn a_lost_connection_suspends_and_reconnects_to_the_same_selections() {
     reconnects(&window, &scene).await;
     let bars = window.in_frame(async || window.value("document.querySelectorAll('#bars button').length").await).await;
     assert_eq!(bars, json!(1), "the engine session was attached to again");
+    window.close().await;
+}
+
+/// The engine session outlives its sockets, and may refuse to open again what is open in it. The simulated sheet itself
+/// cannot do with that, so only the page is looked at.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_living_engine_session_is_joined_whatever_opening_again_answers() {
+    let scene = Scene::start().await;
+    let window = Window::open().await;
+    window.see_the_sheet(&scene, "ada").await;
+    window
+        .in_frame(async || {
+            window.click("#bars button[data-value='Europe']").await;
+            window.until("document.querySelectorAll('#bars button').length === 1").await;
+        })
+        .await;
+    let identity = window.value("document.querySelector('#embed').dataset.identity").await;
+    let control = scene.tenant.control();
+    for again in [AlreadyOpen::SameHandle, AlreadyOpen::Refused] {
+        control.change(|settings| settings.switches.already_open = again);
+        window.driver.refresh().await.unwrap();
+        window.until_state("connected").await;
+
+        window.mark().await;
+        control.drop_sockets();
+        window.until_state("suspended").await;
+        window.click("#notice-retry").await;
+        window.until_state("connected").await;
+        assert!(window.is_marked().await, "{again:?}: the page was reloaded");
+        let selected = control.selections("password|ada", identity.as_str());
+        assert_eq!(selected.get("Region"), Some(&vec!["Europe".to_owned()]), "{again:?}");
+    }
     window.close().await;
 }
 
