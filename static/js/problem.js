@@ -53,20 +53,24 @@ export const signedOut = () =>
   new Problem("Your session here has ended.", {
     title: "Please sign in again",
     advice: "Sign in again to see this page.",
-    way: { href: "/login", label: "Sign in" },
+    // This page itself: for somebody signed out it leads to the sign-in, and that leads back.
+    way: { href: location.pathname + location.search, label: "Sign in" },
   });
 
 /**
- * The login was accepted, but the browser did not keep the tenant's cookies.
+ * The login was accepted, but the browser did not keep the tenant's cookies. When the answer that tells so is hidden
+ * from us, the tenant may also have led to an address of its own that is another site to the browser.
  *
  * @param {Answer} answer
+ * @param {{ hidden?: boolean }} [how]
  */
-export const cookiesBlocked = (answer) =>
+export const cookiesBlocked = (answer, { hidden = false } = {}) =>
   new Problem("Third-party cookies are not enabled in your browser settings and/or browser mode.", {
     title: "Your browser blocks the sign-in",
     advice:
       "Allow third-party cookies for this site, or leave private browsing, then try again. " +
-      "In a managed browser your administrator can allow them for Qlik Cloud.",
+      "In a managed browser your administrator can allow them for Qlik Cloud." +
+      (hidden ? " An administrator should also check that QLIK_TENANT is the name under which the tenant answers." : ""),
     detail: describe("users/me after the login", answer),
   });
 
@@ -108,6 +112,9 @@ const CODES = {
   "HTTP-429": BUSY,
 };
 
+/** @type {Verdict} */
+const CROWDED = { what: "Too many people are signing in at this moment.", advice: "Your turn comes in a moment." };
+
 /** @typedef {"check" | "token" | "login" | "csrf"} Step */
 
 /** @type {Readonly<Record<Step, string>>} */
@@ -128,7 +135,6 @@ const STATUSES = {
   token: {
     403: { what: "You may not open this page.", advice: "Ask your administrator for access." },
     404: { what: "This page does not exist any more.", advice: "Go back to the start page and choose another." },
-    503: { what: "Too many people are signing in at this moment.", advice: "Your turn comes in a moment." },
   },
   login: {
     400: CODES["INTERNAL-TOKEN-1"] ?? BUSY,
@@ -170,12 +176,11 @@ export function refused(step, answer) {
  * @param {Answer} answer
  * @returns {Verdict}
  */
-function verdictOn(step, { status, code }) {
+function verdictOn(step, { status, code, text }) {
   const ours = step === "token";
   if (status === 429 && !ours) return BUSY;
-  const known = STATUSES[step][status];
-  const named = CODES[code];
-  if (named && !ours) return named;
+  const named = ours ? ourOwn(code, text) : CODES[code];
+  const known = named ?? STATUSES[step][status];
   if (known) return known;
   const who = ours ? "This portal" : "Qlik Cloud";
   if (status >= 500)
@@ -187,6 +192,19 @@ function verdictOn(step, { status, code }) {
     what: `${who} gave an answer that this page does not understand.`,
     advice: "Try again. If it lasts, tell your administrator what the details below say.",
   };
+}
+
+/**
+ * What our own server says by its codes; why somebody is denied a page, it says best itself.
+ *
+ * @param {string} code
+ * @param {string} text
+ * @returns {Verdict | undefined}
+ */
+function ourOwn(code, text) {
+  if (code === "busy") return CROWDED;
+  if (code === "denied" && text) return { what: text, advice: "Ask your administrator to complete your account." };
+  return undefined;
 }
 
 /**

@@ -129,7 +129,25 @@ describe("sentences", () => {
     assert.equal(message, "Third-party cookies are not enabled in your browser settings and/or browser mode.");
     assert.match(advice, /administrator/);
   });
-  test("an ended session of ours leads to the sign-in", () => assert.equal(signedOut().way?.href, "/login"));
+  test("so is an answer after the login that cannot be read, which may also come from another host of the tenant", () => {
+    const { message, advice } = cookiesBlocked({ ...answer, status: 0 }, { hidden: true });
+    assert.match(message, /cookies are not enabled/);
+    assert.match(advice, /QLIK_TENANT is the name under which the tenant answers/);
+  });
+  test("an ended session of ours leads to the sign-in, and from there back to this page", () => {
+    Object.assign(globalThis, { location: new URL("https://portal.example/embed/default?select=a%20b#top") });
+    assert.equal(signedOut().way?.href, "/embed/default?select=a%20b");
+  });
+  test("whoever is denied a page reads the server's own sentence", () => {
+    const text = "You cannot see this page: your account has no e-mail address, and Qlik asks for one.";
+    const problem = refused("token", { ...answer, status: 403, code: "denied", text, trace: "r1" });
+    assert.equal(problem.message, text);
+    assert.match(problem.advice, /complete your account/);
+    assert.match(problem.detail, /403 · denied .*trace r1/);
+  });
+  test("a code of ours means nothing in an answer of the tenant", () => {
+    assert.match(refused("login", { ...answer, status: 403, code: "denied", text: "No." }).message, /does not let you in/);
+  });
 
   const answers = [
     ["login", 401, "", /refused this portal's sign-in token/],
@@ -144,7 +162,11 @@ describe("sentences", () => {
     ["check", 503, "", /Qlik Cloud has a problem/],
     ["csrf", 401, "", /session at Qlik Cloud has ended/],
     ["token", 403, "forbidden", /may not open/],
-    ["token", 503, "saturated", /Too many people/],
+    ["token", 403, "denied", /may not open/],
+    ["token", 404, "not_found", /does not exist any more/],
+    ["token", 503, "busy", /Too many people/],
+    ["token", 503, "unavailable", /This portal has a problem/],
+    ["token", 503, "", /This portal has a problem/],
     ["token", 500, "internal", /This portal has a problem/],
   ];
   for (const [step, status, code, sentence] of answers) {

@@ -151,6 +151,8 @@ async fn every_page_and_every_notice_passes_the_audit() {
     window
         .in_frame(async || {
             window.until("document.querySelector('h1')?.textContent === 'Your session has ended'").await;
+            let way = window.value("document.querySelector('a[target=_blank]').pathname").await;
+            assert_eq!(way, json!("/embed/default"), "the sign-in leads back to the page");
             audit::passes(&window, "session ended, in a frame").await;
         })
         .await;

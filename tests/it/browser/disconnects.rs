@@ -120,10 +120,12 @@ async fn a_session_that_expires_at_the_tenant_reconnects_with_a_new_login() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn reconnecting_after_our_own_session_has_ended_leads_to_the_sign_in() {
+async fn reconnecting_after_our_own_session_has_ended_leads_to_the_sign_in_and_back() {
     let scene = Scene::start().await;
     let window = Window::open().await;
     window.see_the_sheet(&scene, "ada").await;
+    window.driver.goto(format!("{}/embed/default?from=a%20link", scene.url)).await.unwrap();
+    window.until_state("connected").await;
     scene.app.clock.advance(time::Duration::hours(13));
     scene.tenant.control().close_sockets(4001, "idle");
     window.until_state("closed").await;
@@ -134,6 +136,9 @@ async fn reconnecting_after_our_own_session_has_ended_leads_to_the_sign_in() {
     assert_eq!(window.value("document.activeElement.id").await, json!("notice-way"));
     window.click("#notice-way").await;
     window.until("location.pathname === '/login'").await;
+    window.fill_in("ada").await;
+    window.until_state("connected").await;
+    assert_eq!(window.value("location.pathname + location.search").await, json!("/embed/default?from=a%20link"));
     window.close().await;
 }
 
