@@ -1,7 +1,7 @@
 // Who is let in: the log-in check, the token, the login and the re-check, against a scripted tenant.
 
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, test } from "node:test";
+import { afterEach, beforeEach, mock, test } from "node:test";
 
 import { csrfToken, signIn } from "../../static/js/login.js";
 import { readPage } from "../../static/js/page.js";
@@ -174,4 +174,50 @@ test("the CSRF token is read from its header", async () => {
 test("a CSRF token that is not exposed to us is a matter of the web integration", async () => {
   script["/api/v1/csrf-token"] = [() => new Response(null, { status: 204 })];
   await assert.rejects(csrfToken(page, signal), /no security token/);
+});
+
+/** A browser from before `AbortSignal.any` and `AbortSignal.timeout`, whose requests never end by themselves. */
+function oldBrowser() {
+  const { any, timeout } = AbortSignal;
+  for (const name of ["any", "timeout"]) Reflect.deleteProperty(AbortSignal, name);
+  globalThis.fetch = (_, { signal } = {}) =>
+    new Promise((_, reject) => {
+      if (signal?.aborted) reject(signal.reason);
+      signal?.addEventListener("abort", () => reject(signal.reason));
+    });
+  return () => Object.assign(AbortSignal, { any, timeout });
+}
+
+test("without AbortSignal.any a request still ends in time", async () => {
+  const restore = oldBrowser();
+  mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    const rejected = assert.rejects(csrfToken(page, signal), (problem) => {
+      assert.equal(problem.message, "Qlik Cloud cannot be reached.");
+      assert.match(problem.detail, /no answer in time/);
+      return true;
+    });
+    mock.timers.tick(20_000);
+    await rejected;
+  } finally {
+    mock.timers.reset();
+    restore();
+  }
+});
+
+test("without AbortSignal.any a request still ends with its run", async () => {
+  const restore = oldBrowser();
+  mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    for (const when of ["before", "after"]) {
+      const run = new AbortController();
+      if (when === "before") run.abort();
+      const rejected = assert.rejects(signIn(page, run.signal), { name: "AbortError" });
+      run.abort();
+      await rejected;
+    }
+  } finally {
+    mock.timers.reset();
+    restore();
+  }
 });
