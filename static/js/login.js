@@ -34,13 +34,25 @@ export async function signIn(page, signal) {
   // The tenant's cookies may be those of the person who sat here before: only the visitor's own count.
   if ("user" in before && before.user.subject === page.subject) return before.user;
 
+  return logIn(page, signal);
+}
+
+/**
+ * A token from our server for a session at the tenant, and a look whether the browser kept it.
+ *
+ * @param {Page} page
+ * @param {AbortSignal} signal
+ * @returns {Promise<TenantUser>}
+ */
+async function logIn(page, signal) {
   const { token, clock } = await takeToken(page, signal);
   await jwtLogin(page, token, signal);
 
   const after = await checkLoggedIn(page, signal);
   if (!("user" in after)) {
-    const { status } = after.answer;
-    throw status === 401 || status === UNREADABLE ? cookiesBlocked(after.answer) : refused("check", after.answer);
+    const { answer } = after;
+    const hidden = answer.status === UNREADABLE;
+    throw hidden || answer.status === 401 ? cookiesBlocked(answer, { hidden }) : refused("check", answer);
   }
   if (!isVisitor(page, after.user)) throw anotherUser();
   return { ...after.user, clocks: [...after.user.clocks, clock], signedInNow: true };
@@ -139,13 +151,17 @@ async function jwtLogin(page, token, signal) {
 }
 
 /**
- * A CSRF token for the next socket, from the response header that the tenant exposes.
+ * A CSRF token for the next socket, from the response header that the tenant exposes. A session that has ended since
+ * it was looked at is replaced once, of which the visitor need not know.
  *
  * @param {Page} page
  * @param {AbortSignal} signal
  */
 export async function csrfToken(page, signal) {
-  const response = await askTenant(page, tenantUrl(page, "/api/v1/csrf-token"), { signal });
+  const ask = () => askTenant(page, tenantUrl(page, "/api/v1/csrf-token"), { signal });
+  const first = await ask().catch(unreadable);
+  const isOver = first.status === 401 || !(first instanceof Response);
+  const response = isOver ? await logIn(page, signal).then(ask) : first;
   if (!response.ok) throw refused("csrf", await readAnswer(response));
   const token = response.headers.get("qlik-csrf-token");
   if (token === null) {

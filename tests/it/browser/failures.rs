@@ -59,6 +59,19 @@ async fn a_session_that_expired_at_the_tenant_is_renewed_without_a_word() {
     window.close().await;
 }
 
+/// Between the look at the session and the CSRF token: still nothing that the visitor has to know.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_expires_on_the_way_is_renewed_without_a_word() {
+    let scene = Scene::start().await;
+    let window = Window::open().await;
+    let control = scene.tenant.control();
+    control.refuse("/api/v1/csrf-token", Refusal::Unauthorized, Times::Next(1));
+    window.see_the_sheet(&scene, "ada").await;
+    let statuses: Vec<_> = control.logins().iter().map(|login| login.status).collect();
+    assert_eq!(statuses, [200, 200]);
+    window.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pause_that_the_tenant_asks_for_is_kept_and_shown() {
     let pause = Duration::from_secs(6);
