@@ -85,7 +85,7 @@ fn configuration(
         ("QLIK_WEB_INTEGRATION_ID", demo::WEB_INTEGRATION_ID),
         ("QLIK_APP_ID", demo::APP_ID),
         ("QLIK_SHEET_ID", demo::SHEET_ID),
-        ("QLIK_TITLE", "Sales overview"),
+        ("QLIK_TITLE", "Sales dashboard"),
         ("QLIK_JWT_ISSUER", ISSUER),
         ("QLIK_JWT_KEY_ID", KEY_ID),
         ("QLIK_JWT_PRIVATE_KEY", private_key.expose_secret()),
