@@ -202,7 +202,10 @@ impl Task {
                 biased;
                 order = inbox.recv() => self.obey(wire, order).await,
                 message = wire.next(), if !self.frozen => {
-                    heard = Instant::now();
+                    // A pong is no activity, or pings would keep an idle session alive.
+                    if matches!(message, Some(Ok(Message::Text(_)))) {
+                        heard = Instant::now();
+                    }
                     match message {
                         Some(Ok(Message::Text(text))) => self.reply(wire, text.as_str()).await,
                         Some(Ok(Message::Close(_))) => {
