@@ -255,8 +255,50 @@ fn settings_that_the_documentation_names_exist() {
         for code in page.split('`').skip(1).step_by(2) {
             let name = code.split('=').next().unwrap_or(code);
             let looks = name.contains('_') && name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
-            let of_the_tenant = name.starts_with("SESSION_ERROR_") || name == "USER_INVITE_EXPIRED";
+            let of_the_tenant = name.starts_with("SESSION_ERROR_")
+                || ["SESSION_ATTACHED", "SESSION_CREATED", "USER_INVITE_EXPIRED"].contains(&name);
             assert!(!looks || of_the_tenant || known.contains(name), "{}: {name} is no setting", document.display());
         }
     }
+}
+
+/// The letter of a section of the Qlik Cloud facts, perhaps with a number: `K`, `A.3`. X stands for any.
+fn is_fact(word: &str) -> bool {
+    let number = word.strip_prefix(|c: char| c.is_ascii_uppercase() && c != 'X');
+    number.is_some_and(|rest| {
+        let digits = rest.strip_prefix('.').is_some_and(|digits| digits.chars().all(|c| c.is_ascii_digit()));
+        rest.is_empty() || digits
+    })
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(root().join(folder)).expect("can be listed");
+    let inside = entries.map(|entry| folder.join(entry.expect("can be listed").file_name()));
+    let (folders, mut files): (Vec<_>, Vec<_>) = inside.partition(|path| root().join(path).is_dir());
+    files.retain(|path| path.extension().is_some_and(|kind| kind == "rs" || kind == "js"));
+    files.extend(folders.iter().flat_map(|folder| sources(folder)));
+    files
+}
+
+#[test]
+fn facts_about_qlik_cloud_that_comments_refer_to_are_told() {
+    let page = read(Path::new("docs/qlik-cloud.md"));
+    let headings = page.lines().filter(|line| line.starts_with("##"));
+    let told: BTreeSet<_> =
+        headings.filter_map(|line| line.split_whitespace().nth(1)).map(|letter| letter.trim_end_matches('.')).collect();
+    let mut asked = 0;
+    for file in ["src", "static/js", "tests"].iter().flat_map(|folder| sources(Path::new(folder))) {
+        let text = read(&file);
+        // Without its punctuation, a comment of several lines is one row of words.
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '.').map(|word| word.trim_matches('.'));
+        let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
+        for (place, _) in words.iter().enumerate().filter(|(_, word)| ["section", "sections", "facts"].contains(word)) {
+            let list = words[place + 1..].iter().take_while(|word| is_fact(word) || ["and", "to"].contains(word));
+            for fact in list.filter(|word| is_fact(word)) {
+                assert!(told.contains(fact), "{}: the page has no section {fact}", file.display());
+                asked += 1;
+            }
+        }
+    }
+    assert!(asked > 40, "only {asked} references were found");
 }
