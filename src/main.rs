@@ -1,5 +1,6 @@
 //! The binary: which command, with which environment, and what its end means.
 
+use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -115,7 +116,10 @@ fn log(env: &Env) -> Result<(), Problems> {
     let (format, filter) = config::load_log(env)?;
     // The session layer warns of each stale cookie; for us that is somebody whose session has ended.
     let filter = format!("tower_sessions=warn,tower_sessions_core=error,{filter}");
-    let logger = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let logger = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     match format {
         LogFormat::Text => logger.init(),
         LogFormat::Json => logger.json().flatten_event(true).with_current_span(true).with_span_list(false).init(),

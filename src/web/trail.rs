@@ -38,7 +38,7 @@ pub async fn log_request(State(app): State<App>, request: Request, next: Next) -
     let span = tracing::info_span!("request", id);
     let response = next.run(request).instrument(span.clone()).await;
     let _entered = span.enter();
-    let milliseconds = started.elapsed().as_millis();
+    let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let status = response.status().as_u16();
     // Probes come every few seconds and say nothing while all is well.
     if matches!(&*route, "/healthz" | "/readyz") && response.status().is_success() {

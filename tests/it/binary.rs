@@ -203,6 +203,7 @@ fn it_serves_logs_and_stops_when_asked() {
     let line: serde_json::Value = serde_json::from_str(&server.wait_for("answered")).expect("a line of JSON");
     assert_eq!(line["span"]["id"], id.trim());
     assert_eq!((&line["method"], &line["route"], &line["status"]), (&"GET".into(), &"/login".into(), &200.into()));
+    assert!(line["ms"].is_u64(), "{line}");
     assert!(!line.to_string().contains("never-logged"), "{line}");
     let asked = Command::new("kill").arg(server.child.id().to_string()).status().expect("kill");
     assert!(asked.success());
