@@ -53,7 +53,7 @@ export class Engine {
   #receive({ id, result, error, change = [] }) {
     const call = this.#calls.get(id);
     this.#calls.delete(id);
-    if (error) call?.reject(new Error(sentence(error.code)));
+    if (error) call?.reject(Object.assign(new Error(sentence(error.code)), { code: error.code }));
     else call?.resolve(result);
     change.forEach((handle) => this.#watchers.get(handle)?.());
   }

@@ -26,7 +26,12 @@ async function open() {
     main.dataset.state = "closed";
     status.textContent = "The connection to the engine has ended.";
   });
-  const doc = (await engine.call(-1, "OpenDoc", page.appid)).qReturn.qHandle;
+  // 1002: the page around us has opened the app in the engine session that we share.
+  const opened = await engine.call(-1, "OpenDoc", page.appid).catch((thrown) => {
+    if (thrown.code !== 1002) throw thrown;
+    return engine.call(-1, "GetActiveDoc");
+  });
+  const doc = opened.qReturn.qHandle;
   await select(engine, doc);
   const model = await modelOf(engine, doc);
   if (options.has("currsel") || options.has("currsel-dark")) await showSelections(model);

@@ -99,6 +99,9 @@ async fn a_living_engine_session_is_joined_whatever_opening_again_answers() {
         window.click("#notice-retry").await;
         window.until_state("connected").await;
         assert!(window.is_marked().await, "{again:?}: the page was reloaded");
+        window
+            .in_frame(async || window.until("document.querySelector('#sheet').dataset.state === 'ready'").await)
+            .await;
         let selected = control.selections("password|ada", identity.as_str());
         assert_eq!(selected.get("Region"), Some(&vec!["Europe".to_owned()]), "{again:?}");
     }
