@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 
-use crate::auth::Way;
 use crate::auth::password::Passwords;
 use crate::clock::Clock;
 use crate::config::{Config, Server, SessionAges};
+use crate::identity::Source;
 use crate::mapping::Mapping;
 use crate::pages::Pages;
 use crate::qlik::{Tenant, token};
@@ -32,7 +32,7 @@ pub struct Parts {
     /// Makes tokens.
     pub tokens: token::Issuer,
     /// Ways of signing in that are open.
-    pub sign_in: Vec<Way>,
+    pub sign_in: Vec<Source>,
     /// Checks passwords.
     pub passwords: Passwords,
     /// How long sessions live.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// The way in which a visitor said who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -10,14 +11,31 @@ use serde::{Deserialize, Serialize};
 pub enum Source {
     /// A local account with a password.
     Password,
+    /// An OpenID provider.
+    Oidc,
+    /// A proxy before us that has signed the visitor in.
+    Header,
+    /// A signed hand-off from the host portal.
+    Ticket,
 }
 
 impl Source {
+    /// All of them, in the order in which they are offered.
+    pub const ALL: [Self; 4] = [Self::Password, Self::Oidc, Self::Header, Self::Ticket];
+
     /// The word that stands for `{source}` in a subject template. Never changes, for subjects are built from it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Password => "password",
+            Self::Oidc => "oidc",
+            Self::Header => "header",
+            Self::Ticket => "ticket",
         }
+    }
+
+    /// The source of this name.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|source| source.as_str() == word)
     }
 }
 
@@ -40,6 +58,9 @@ pub struct Identity {
     pub email: Option<String>,
     /// Names of the groups that the source reports, in any order.
     pub groups: Vec<String>,
+    /// What else the source says, for the mapping's rules.
+    #[serde(default)]
+    pub claims: Map<String, Value>,
 }
 
 impl Identity {
@@ -89,6 +110,7 @@ impl Account {
             name: self.name.clone(),
             email: Some(self.email.clone()),
             groups: self.groups.clone(),
+            claims: Map::new(),
         }
     }
 }

@@ -179,6 +179,7 @@ mod tests {
             name: "Ada Lovelace".into(),
             email: Some("ada@example.com".into()),
             groups: vec!["sales".into(), "all".into(), " sales ".into(), String::new()],
+            claims: serde_json::Map::new(),
         }
     }
 

@@ -106,8 +106,47 @@ pub struct Store {
     changes: Arc<AtomicU64>,
 }
 
+/// What is kept under a name besides sessions. Names of one kind are apart from those of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A sign-in at an OpenID provider that has begun: by `state`.
+    PendingLogin,
+    /// A ticket that was used: by issuer and `jti`.
+    UsedTicket,
+    /// A logout token that was used: by issuer and `jti`.
+    UsedLogoutToken,
+}
+
+impl Kind {
+    fn record_id(self, name: &str) -> RecordId {
+        let kind: &[u8] = match self {
+            Self::PendingLogin => b"pending login",
+            Self::UsedTicket => b"used ticket",
+            Self::UsedLogoutToken => b"used logout token",
+        };
+        hash(&[kind, b"\0", name.as_bytes()].concat())
+    }
+}
+
+/// Which sessions to end.
+#[derive(Clone, Copy, Debug)]
+pub enum SessionsOf<'a> {
+    /// All of this identity, by its key.
+    Owner(&'a str),
+    /// All that began in this session at an OpenID provider.
+    ProviderSession(&'a str),
+}
+
 /// SHA-256 of the name that its holder knows; the name itself is not stored.
 type RecordId = [u8; 32];
+
+/// By what a session can be ended without knowing its name.
+#[derive(Clone, Copy, Debug, Default)]
+struct Marks {
+    owner: Option<[u8; 32]>,
+    provider_session: Option<[u8; 32]>,
+}
+
 type CachedRecord = (OffsetDateTime, Arc<[u8]>);
 
 /// One digest for all that the database should not know in clear.
@@ -213,6 +252,42 @@ impl Store {
         self.sqlite.forgive_attempt(&hash(what.as_bytes())).await
     }
 
+    /// Keeps a value for whoever knows its name. `false`, and nothing written, when the name is in use: so the first
+    /// one to keep a name has claimed it.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn keep(&self, kind: Kind, name: &str, value: Vec<u8>, until: OffsetDateTime) -> Result<bool, Error> {
+        let id = kind.record_id(name);
+        let sealed = self.seal.seal(&id, value);
+        self.sqlite.insert_record(&id, Marks::default(), &sealed, until).await
+    }
+
+    /// Takes what was kept under this name, once: whoever asks again gets `None`.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn take(&self, kind: Kind, name: &str, now: OffsetDateTime) -> Result<Option<Vec<u8>>, Error> {
+        let id = kind.record_id(name);
+        let sealed = self.sqlite.take_record(&id, now).await?;
+        Ok(sealed.and_then(|sealed| self.seal.open(&id, &sealed)))
+    }
+
+    /// Ends sessions. Says how many there were.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn end_sessions(&self, of: SessionsOf<'_>) -> Result<u64, Error> {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        let ended = match of {
+            SessionsOf::Owner(key) => self.sqlite.end_sessions_of_owner(&hash(key.as_bytes())).await,
+            SessionsOf::ProviderSession(id) => self.sqlite.end_provider_session(&hash(id.as_bytes())).await,
+        };
+        // Which records they were is not known here; all are read anew.
+        self.cache.invalidate_all();
+        ended
+    }
+
     /// Deletes what has expired, in batches that never hold the database for long. Says how much it was.
     ///
     /// # Errors
@@ -225,27 +300,27 @@ impl Store {
     async fn insert_record(
         &self,
         name: &[u8],
-        owner: Option<&str>,
+        marks: Marks,
         value: Vec<u8>,
         until: OffsetDateTime,
     ) -> Result<bool, Error> {
         let id = hash(name);
         let sealed = self.seal.seal(&id, value);
-        self.sqlite.insert_record(&id, owner.map(|owner| hash(owner.as_bytes())), &sealed, until).await
+        self.sqlite.insert_record(&id, marks, &sealed, until).await
     }
 
     /// Changes a record that is there; one that was ended in the meantime stays ended.
     async fn update_record(
         &self,
         name: &[u8],
-        owner: Option<&str>,
+        marks: Marks,
         value: Vec<u8>,
         until: OffsetDateTime,
     ) -> Result<(), Error> {
         let id = hash(name);
         let sealed = self.seal.seal(&id, value);
         self.changes.fetch_add(1, Ordering::SeqCst);
-        let result = self.sqlite.update_record(&id, owner.map(|owner| hash(owner.as_bytes())), &sealed, until).await;
+        let result = self.sqlite.update_record(&id, marks, &sealed, until).await;
         self.cache.invalidate(&id);
         result
     }

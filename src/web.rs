@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::get;
+use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::csrf::CsrfLayer;
@@ -15,7 +15,7 @@ use tower_sessions::SessionManagerLayer;
 use tower_sessions::cookie::SameSite;
 
 use crate::app::App;
-use crate::auth::Way;
+use crate::identity::Source;
 use crate::store::sessions::Sessions;
 
 mod address;
@@ -46,8 +46,8 @@ pub fn router(app: App) -> Router {
         .route("/session", get(visitor::session))
         .layer(CompressionLayer::new());
     let mut sign_in = Router::new().route("/login", get(login::form));
-    if app.sign_in.contains(&Way::Password) {
-        sign_in = sign_in.route("/login", axum::routing::post(login::password));
+    if app.sign_in.contains(&Source::Password) {
+        sign_in = sign_in.route("/login", post(login::password::check));
     }
     let tokens = Router::new()
         .route("/token", get(token::issue_default))

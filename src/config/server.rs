@@ -9,7 +9,8 @@ use secrecy::ExposeSecret;
 
 use super::reader::{DURATION, Reader, duration, line, list};
 use super::{Server, SessionAges, tls};
-use crate::auth::Way;
+use crate::auth;
+use crate::identity::Source;
 use crate::origin::Origin;
 use crate::store;
 
@@ -112,11 +113,13 @@ fn frame_ancestor(source: &str) -> Result<String, String> {
     Ok(if wildcard { origin.as_str().replacen("://", "://*.", 1) } else { origin.as_str().to_owned() })
 }
 
-pub(super) fn sign_in(reader: &mut Reader) -> Option<Vec<Way>> {
-    reader.required("SIGN_IN", "list the ways to sign in that shall be open: password", |text| {
-        let ways: Result<Vec<Way>, String> = list(text)
-            .map(|word| Way::parse(word).ok_or_else(|| format!("has {word}, which is no way to sign in")))
-            .collect();
+pub(super) fn sign_in(reader: &mut Reader) -> Option<Vec<Source>> {
+    let ways: Vec<_> = auth::WAYS.iter().map(|way| way.as_str()).collect();
+    let remedy = format!("list the ways to sign in that shall be open: {}", ways.join(", "));
+    reader.required("SIGN_IN", &remedy, |text| {
+        let way = |word: &str| Source::parse(word).filter(|way| auth::WAYS.contains(way));
+        let ways: Result<Vec<Source>, String> =
+            list(text).map(|word| way(word).ok_or_else(|| format!("has {word}, which is no way to sign in"))).collect();
         match ways {
             Ok(ways) if ways.is_empty() => Err("is empty: nobody could sign in".to_owned()),
             other => other,

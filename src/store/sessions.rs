@@ -7,11 +7,13 @@ use serde_json::Value;
 use tower_sessions::session::{Id, Record};
 use tower_sessions::{SessionStore, session_store};
 
-use super::{Error, Store};
+use super::{Error, Marks, Store, hash};
 use crate::clock::Clock;
 
 /// The entry of a session that names whose it is: an [`Identity::key`](crate::identity::Identity::key).
 pub const OWNER: &str = "owner";
+/// The entry of a session that names the session at the OpenID provider in which it began.
+pub const PROVIDER_SESSION: &str = "provider_session";
 
 /// Sessions in the store.
 #[derive(Clone)]
@@ -38,7 +40,7 @@ impl SessionStore for Sessions {
     async fn create(&self, record: &mut Record) -> session_store::Result<()> {
         loop {
             let value = encode(record)?;
-            let created = self.store.insert_record(&name(&record.id), owner(record), value, record.expiry_date).await;
+            let created = self.store.insert_record(&name(&record.id), marks(record), value, record.expiry_date).await;
             if created.map_err(backend)? {
                 return Ok(());
             }
@@ -48,7 +50,7 @@ impl SessionStore for Sessions {
 
     async fn save(&self, record: &Record) -> session_store::Result<()> {
         let value = encode(record)?;
-        let saved = self.store.update_record(&name(&record.id), owner(record), value, record.expiry_date).await;
+        let saved = self.store.update_record(&name(&record.id), marks(record), value, record.expiry_date).await;
         saved.map_err(backend)
     }
 
@@ -75,8 +77,9 @@ fn name(id: &Id) -> [u8; 16] {
     id.0.to_le_bytes()
 }
 
-fn owner(record: &Record) -> Option<&str> {
-    record.data.get(OWNER).and_then(Value::as_str)
+fn marks(record: &Record) -> Marks {
+    let entry = |name| record.data.get(name).and_then(Value::as_str).map(|text| hash(text.as_bytes()));
+    Marks { owner: entry(OWNER), provider_session: entry(PROVIDER_SESSION) }
 }
 
 fn backend(problem: Error) -> session_store::Error {

@@ -9,7 +9,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use time::OffsetDateTime;
 
-use super::Error;
+use super::{Error, Marks};
 use crate::identity::Account;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
@@ -172,14 +172,15 @@ impl Sqlite {
     pub(super) async fn insert_record(
         &self,
         id: &[u8],
-        owner: Option<[u8; 32]>,
+        marks: Marks,
         value: &[u8],
         until: OffsetDateTime,
     ) -> Result<bool, Error> {
         let inserted =
-            sqlx::query("INSERT INTO record (id, owner, value, expires_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING")
+            sqlx::query("INSERT INTO record (id, owner, provider_session, value, expires_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")
                 .bind(id)
-                .bind(owner.as_ref().map(<[u8; 32]>::as_slice))
+                .bind(marks.owner.as_ref().map(<[u8; 32]>::as_slice))
+                .bind(marks.provider_session.as_ref().map(<[u8; 32]>::as_slice))
                 .bind(value)
                 .bind(until.unix_timestamp())
                 .execute(&self.0)
@@ -191,12 +192,13 @@ impl Sqlite {
     pub(super) async fn update_record(
         &self,
         id: &[u8],
-        owner: Option<[u8; 32]>,
+        marks: Marks,
         value: &[u8],
         until: OffsetDateTime,
     ) -> Result<(), Error> {
-        sqlx::query("UPDATE record SET owner = ?, value = ?, expires_at = ? WHERE id = ?")
-            .bind(owner.as_ref().map(<[u8; 32]>::as_slice))
+        sqlx::query("UPDATE record SET owner = ?, provider_session = ?, value = ?, expires_at = ? WHERE id = ?")
+            .bind(marks.owner.as_ref().map(<[u8; 32]>::as_slice))
+            .bind(marks.provider_session.as_ref().map(<[u8; 32]>::as_slice))
             .bind(value)
             .bind(until.unix_timestamp())
             .bind(id)
@@ -217,6 +219,26 @@ impl Sqlite {
                 .fetch_optional(&self.0)
                 .await?;
         Ok(row.map(|(until, value)| (at(until), value)))
+    }
+
+    pub(super) async fn take_record(&self, id: &[u8], now: OffsetDateTime) -> Result<Option<Vec<u8>>, Error> {
+        let row: Option<(Vec<u8>,)> =
+            sqlx::query_as("DELETE FROM record WHERE id = ? AND expires_at > ? RETURNING value")
+                .bind(id)
+                .bind(now.unix_timestamp())
+                .fetch_optional(&self.0)
+                .await?;
+        Ok(row.map(|(value,)| value))
+    }
+
+    pub(super) async fn end_sessions_of_owner(&self, owner: &[u8]) -> Result<u64, Error> {
+        let ended = sqlx::query("DELETE FROM record WHERE owner = ?").bind(owner).execute(&self.0).await?;
+        Ok(ended.rows_affected())
+    }
+
+    pub(super) async fn end_provider_session(&self, id: &[u8]) -> Result<u64, Error> {
+        let ended = sqlx::query("DELETE FROM record WHERE provider_session = ?").bind(id).execute(&self.0).await?;
+        Ok(ended.rows_affected())
     }
 
     pub(super) async fn delete_record(&self, id: &[u8]) -> Result<(), Error> {

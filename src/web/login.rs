@@ -1,23 +1,17 @@
 //! Signing in and out.
 
-use std::time::Duration;
-
 use askama::Template;
-use axum::Form;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::{CONTENT_SECURITY_POLICY, RETRY_AFTER};
+use axum::http::header::CONTENT_SECURITY_POLICY;
 use axum::response::{Html, IntoResponse, Redirect, Response};
-use secrecy::SecretString;
-use serde::Deserialize;
 use tower_sessions::Session;
 
-use super::address::ClientAddress;
 use super::error::{Error, Site};
 use super::policy;
-use super::visitor::{self, Visit};
+use super::visitor::Visit;
 use crate::app::App;
-use crate::auth::password::Refused;
+
+pub mod password;
 
 /// `GET /login`: the sign-in form; whoever is signed in goes on.
 pub async fn form(State(app): State<App>, session: Session) -> Result<Response, Error> {
@@ -26,64 +20,6 @@ pub async fn form(State(app): State<App>, session: Session) -> Result<Response, 
     }
     let page = LoginPage { site: Site::of(&app), visitor: None, problem: None, username: String::new() };
     Ok(Html(page.render()?).into_response())
-}
-
-/// What the form sends.
-#[derive(Deserialize)]
-pub struct Credentials {
-    username: String,
-    password: SecretString,
-}
-
-/// `POST /login`: checks the password, begins a session under a new id, and leads back to where the visitor wanted to go.
-pub async fn password(
-    State(app): State<App>,
-    session: Session,
-    ClientAddress(address): ClientAddress,
-    Form(typed): Form<Credentials>,
-) -> Result<Response, Error> {
-    match app.passwords.verify(&typed.username, typed.password, address, app.clock.now()).await {
-        Ok(identity) => {
-            tracing::info!(target: "audit", identity = identity.key(), %address, "signed in");
-            let to = visitor::begin(&app, &session, identity).await?;
-            Ok(Redirect::to(to.as_str()).into_response())
-        }
-        Err(Refused::Store(problem)) => Err(problem.into()),
-        Err(refused) => {
-            tracing::warn!(target: "audit", %refused, %address, "sign-in refused");
-            refuse(&app, &refused, typed.username)
-        }
-    }
-}
-
-fn refuse(app: &App, refused: &Refused, username: String) -> Result<Response, Error> {
-    let (status, problem, wait) = match refused {
-        Refused::Throttled { retry_after } => {
-            let problem = format!("Too many attempts. Wait {}, then try again.", in_words(*retry_after));
-            (StatusCode::TOO_MANY_REQUESTS, problem, Some(retry_after.as_secs()))
-        }
-        Refused::Busy => {
-            let problem = "Many people are signing in right now. Try again in a few seconds.".to_owned();
-            (StatusCode::SERVICE_UNAVAILABLE, problem, Some(5))
-        }
-        Refused::Wrong | Refused::Store(_) => {
-            let problem = "The user name or the password is wrong. Check both and try again.".to_owned();
-            (StatusCode::UNAUTHORIZED, problem, None)
-        }
-    };
-    let page = LoginPage { site: Site::of(app), visitor: None, problem: Some(problem), username };
-    let mut response = (status, Html(page.render()?)).into_response();
-    if let Some(seconds) = wait {
-        response.headers_mut().insert(RETRY_AFTER, seconds.into());
-    }
-    Ok(response)
-}
-
-fn in_words(wait: Duration) -> String {
-    match wait.as_secs().div_ceil(60) {
-        0 | 1 => "a minute".to_owned(),
-        minutes => format!("{minutes} minutes"),
-    }
 }
 
 /// `POST /logout`: ends the session.

@@ -1,6 +1,7 @@
 //! How long sessions live, and what ends them.
 
 use axum::http::StatusCode;
+use qlik_embed_bff::store::{Kind, SessionsOf};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
@@ -120,4 +121,33 @@ async fn strange_cookies_are_nobody() {
         assert!(!is_signed_in(&mut browser).await, "{value}");
         assert_eq!(browser.open("/").await.location(), "/login", "{value}");
     }
+}
+
+#[tokio::test]
+async fn what_is_kept_under_a_name_is_claimed_once_and_taken_once() {
+    let portal = Portal::open().await;
+    let (store, now) = (&portal.app.store, portal.clock.now());
+    let until = now + Duration::minutes(10);
+    for (kind, name, first) in [
+        (Kind::UsedTicket, "a", true),
+        (Kind::UsedTicket, "a", false),
+        (Kind::UsedTicket, "b", true),
+        (Kind::PendingLogin, "a", true),
+    ] {
+        assert_eq!(store.keep(kind, name, b"value".to_vec(), until).await.expect("kept"), first, "{kind:?} {name}");
+    }
+    assert_eq!(store.take(Kind::UsedLogoutToken, "a", now).await.expect("asked"), None, "kinds are apart");
+    assert_eq!(store.take(Kind::PendingLogin, "a", until).await.expect("asked"), None, "it has expired");
+    assert_eq!(store.take(Kind::PendingLogin, "a", now).await.expect("asked"), Some(b"value".to_vec()));
+    assert_eq!(store.take(Kind::PendingLogin, "a", now).await.expect("asked"), None, "once");
+}
+
+#[tokio::test]
+async fn all_sessions_of_one_person_can_be_ended() {
+    let portal = Portal::open().await;
+    let (mut ada, mut also_ada, mut bob) =
+        (portal.signed_in("ada").await, portal.signed_in("ada").await, portal.signed_in("bob").await);
+    assert_eq!(portal.app.store.end_sessions(SessionsOf::Owner("password:ada")).await.expect("ended"), 2);
+    assert!(!is_signed_in(&mut ada).await && !is_signed_in(&mut also_ada).await);
+    assert!(is_signed_in(&mut bob).await);
 }

@@ -1,0 +1,78 @@
+//! Signing in with a local account.
+
+use std::time::Duration;
+
+use askama::Template;
+use axum::Form;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use secrecy::SecretString;
+use serde::Deserialize;
+use tower_sessions::Session;
+
+use super::LoginPage;
+use crate::app::App;
+use crate::auth::password::Refused;
+use crate::web::address::ClientAddress;
+use crate::web::error::{Error, Site};
+use crate::web::visitor;
+
+/// What the form sends.
+#[derive(Deserialize)]
+pub struct Credentials {
+    username: String,
+    password: SecretString,
+}
+
+/// `POST /login`: checks the password, begins a session under a new id, and leads back to where the visitor wanted to go.
+pub async fn check(
+    State(app): State<App>,
+    session: Session,
+    ClientAddress(address): ClientAddress,
+    Form(typed): Form<Credentials>,
+) -> Result<Response, Error> {
+    match app.passwords.verify(&typed.username, typed.password, address, app.clock.now()).await {
+        Ok(identity) => {
+            tracing::info!(target: "audit", identity = identity.key(), %address, "signed in");
+            let to = visitor::begin(&app, &session, identity).await?;
+            Ok(Redirect::to(to.as_str()).into_response())
+        }
+        Err(Refused::Store(problem)) => Err(problem.into()),
+        Err(refused) => {
+            tracing::warn!(target: "audit", %refused, %address, "sign-in refused");
+            refuse(&app, &refused, typed.username)
+        }
+    }
+}
+
+fn refuse(app: &App, refused: &Refused, username: String) -> Result<Response, Error> {
+    let (status, problem, wait) = match refused {
+        Refused::Throttled { retry_after } => {
+            let problem = format!("Too many attempts. Wait {}, then try again.", in_words(*retry_after));
+            (StatusCode::TOO_MANY_REQUESTS, problem, Some(retry_after.as_secs()))
+        }
+        Refused::Busy => {
+            let problem = "Many people are signing in right now. Try again in a few seconds.".to_owned();
+            (StatusCode::SERVICE_UNAVAILABLE, problem, Some(5))
+        }
+        Refused::Wrong | Refused::Store(_) => {
+            let problem = "The user name or the password is wrong. Check both and try again.".to_owned();
+            (StatusCode::UNAUTHORIZED, problem, None)
+        }
+    };
+    let page = LoginPage { site: Site::of(app), visitor: None, problem: Some(problem), username };
+    let mut response = (status, Html(page.render()?)).into_response();
+    if let Some(seconds) = wait {
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
+    Ok(response)
+}
+
+fn in_words(wait: Duration) -> String {
+    match wait.as_secs().div_ceil(60) {
+        0 | 1 => "a minute".to_owned(),
+        minutes => format!("{minutes} minutes"),
+    }
+}
