@@ -9,13 +9,14 @@ use std::time::Duration;
 use ipnet::IpNet;
 use time::OffsetDateTime;
 
-use crate::auth::Way;
+use crate::identity::Source;
 use crate::mapping::Mapping;
 use crate::origin::Origin;
 use crate::pages::Pages;
 use crate::qlik::{Tenant, token};
 use crate::store;
 
+mod file;
 mod page;
 mod reader;
 mod server;
@@ -23,6 +24,7 @@ pub mod settings;
 mod signing;
 mod tls;
 
+use file::Sources;
 use reader::Reader;
 pub use reader::{Env, Problem, Problems, Shown};
 pub use tls::Tls;
@@ -42,7 +44,7 @@ pub struct Config {
     /// What tokens say and are signed with.
     pub token: token::Settings,
     /// Ways of signing in that are open; at least one.
-    pub sign_in: Vec<Way>,
+    pub sign_in: Vec<Source>,
     /// From identities to subjects.
     pub mapping: Mapping,
     /// What is remembered, and where.
@@ -106,7 +108,8 @@ pub struct Loaded {
 /// # Errors
 /// All problems in one report.
 pub fn load(env: &Env, now: OffsetDateTime) -> Result<Loaded, Problems> {
-    let mut reader = Reader::new(env);
+    let sources = Sources::of(env);
+    let mut reader = Reader::new(&sources);
     let server = server::read(&mut reader);
     log(&mut reader);
     let tenant = page::tenant(&mut reader);
@@ -139,7 +142,8 @@ pub fn load(env: &Env, now: OffsetDateTime) -> Result<Loaded, Problems> {
 /// # Errors
 /// All problems in one report.
 pub fn load_store(env: &Env) -> Result<store::Settings, Problems> {
-    let mut reader = Reader::new(env);
+    let sources = Sources::of(env);
+    let mut reader = Reader::new(&sources);
     let store = server::store(&mut reader);
     reader.finish()?;
     Ok(store.expect("what could not be read was reported as a problem"))
@@ -150,7 +154,8 @@ pub fn load_store(env: &Env) -> Result<store::Settings, Problems> {
 /// # Errors
 /// All problems in one report.
 pub fn load_token(env: &Env, now: OffsetDateTime) -> Result<(store::Settings, token::Settings, Mapping), Problems> {
-    let mut reader = Reader::new(env);
+    let sources = Sources::of(env);
+    let mut reader = Reader::new(&sources);
     let store = server::store(&mut reader);
     let token = signing::read(&mut reader, now);
     let mapping = page::mapping(&mut reader);
@@ -164,7 +169,8 @@ pub fn load_token(env: &Env, now: OffsetDateTime) -> Result<(store::Settings, to
 /// # Errors
 /// All problems in one report.
 pub fn load_tenant(env: &Env) -> Result<Tenant, Problems> {
-    let mut reader = Reader::new(env);
+    let sources = Sources::of(env);
+    let mut reader = Reader::new(&sources);
     let tenant = page::tenant(&mut reader);
     reader.finish()?;
     Ok(tenant.expect("what could not be read was reported as a problem"))
@@ -175,7 +181,8 @@ pub fn load_tenant(env: &Env) -> Result<Tenant, Problems> {
 /// # Errors
 /// All problems in one report.
 pub fn load_log(env: &Env) -> Result<(LogFormat, String), Problems> {
-    let mut reader = Reader::new(env);
+    let sources = Sources::of(env);
+    let mut reader = Reader::new(&sources);
     let log = log(&mut reader);
     reader.finish()?;
     Ok(log.expect("what could not be read was reported as a problem"))

@@ -6,7 +6,9 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use serde::de::DeserializeOwned;
 
+use super::file::Sources;
 use super::settings::{FOREIGN, OURS, SETTINGS, Setting, find, nearest};
 
 /// The environment as a value: names and what they are set to.
@@ -80,15 +82,15 @@ pub(super) fn list(text: &str) -> impl Iterator<Item = &str> {
 
 /// Reads settings one by one.
 pub(super) struct Reader<'e> {
-    env: &'e Env,
+    sources: &'e Sources,
     problems: Vec<Problem>,
     hints: Vec<String>,
     shown: Vec<Shown>,
 }
 
 impl<'e> Reader<'e> {
-    pub(super) fn new(env: &'e Env) -> Self {
-        Self { env, problems: Vec::new(), hints: Vec::new(), shown: Vec::new() }
+    pub(super) fn new(sources: &'e Sources) -> Self {
+        Self { sources, problems: sources.problems.clone(), hints: Vec::new(), shown: Vec::new() }
     }
 
     /// Ends the reading. All problems come out together; otherwise the remarks and what was in effect do.
@@ -115,13 +117,45 @@ impl<'e> Reader<'e> {
     }
 
     fn raw(&self, name: &str) -> Option<&'e str> {
-        self.env.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+        self.sources.values.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
 
     /// The value and the spelling that it stands under.
     fn set(&self, setting: &Setting) -> Option<(&'e str, &'static str)> {
         let spellings = std::iter::once(&setting.name).chain(setting.aliases);
         spellings.copied().find_map(|name| self.raw(name).map(|value| (value, name)))
+    }
+
+    /// Where a setting that is set stands.
+    fn origin(&self, name: &str) -> String {
+        let file = self.sources.file.as_deref().filter(|_| self.sources.in_file.contains(name));
+        file.unwrap_or("environment").to_owned()
+    }
+
+    #[expect(dead_code, reason = "the pages and rules that are read with it come next")]
+    /// The entries of a list of the configuration file, such as `[[pages]]`, each with the name under which its problems
+    /// are reported. An entry that is no `T` is a problem.
+    pub(super) fn entries<T: DeserializeOwned>(&mut self, list: &str, remedy: &str) -> Vec<(String, T)> {
+        let mut entries = Vec::new();
+        for (place, entry) in self.sources.list(list).iter().enumerate() {
+            let name = format!("[[{list}]] {}", place + 1);
+            match entry.clone().try_into::<T>() {
+                Ok(entry) => entries.push((name, entry)),
+                Err(problem) => self.problem(&name, format!("cannot be used: {}", problem.message()), remedy),
+            }
+        }
+        entries
+    }
+
+    #[expect(dead_code, reason = "the groups that are read with it come next")]
+    /// A table of the configuration file, such as `[groups]`.
+    pub(super) fn table<T: DeserializeOwned>(&mut self, name: &str, remedy: &str) -> Option<T> {
+        let table = self.sources.table(name)?.clone().try_into::<T>();
+        table
+            .map_err(|problem| {
+                self.problem(&format!("[{name}]"), format!("cannot be used: {}", problem.message()), remedy)
+            })
+            .ok()
     }
 
     /// Notes what holds for a setting that nobody set and that follows from others.
@@ -138,7 +172,7 @@ impl<'e> Reader<'e> {
                 for alias in ignored {
                     self.hints.push(format!("{alias} has no effect beside {}", setting.name));
                 }
-                (value, "environment".to_owned())
+                (value, self.origin(setting.name))
             }
             Some((value, spelling)) => {
                 self.hint(format!("{spelling} is understood; its name here is {}", setting.name));
@@ -191,7 +225,7 @@ impl<'e> Reader<'e> {
             return None;
         }
         if let Some((value, _)) = value {
-            self.shown.push(Shown { name: setting.name, value: MASK.into(), from: "environment".into() });
+            self.shown.push(Shown { name: setting.name, value: MASK.into(), from: self.origin(name) });
             // Some places where environments are written allow no line breaks.
             return Some((SecretString::from(value.replace("\\n", "\n")), None));
         }
@@ -218,7 +252,7 @@ impl<'e> Reader<'e> {
 
     /// Reports variables that look like ours and are not.
     pub(super) fn report_strangers(&mut self) {
-        for name in self.env.keys() {
+        for name in self.sources.values.keys() {
             let known = |setting: &Setting| {
                 setting.name == name || (setting.secret && name.strip_suffix("_FILE") == Some(setting.name))
             };

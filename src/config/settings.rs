@@ -37,6 +37,8 @@ impl Setting {
 
 /// All settings, in the order of the manual.
 pub const SETTINGS: &[Setting] = &[
+    // where settings are
+    setting("CONFIG_FILE"),
     // server
     setting("LISTEN").or("127.0.0.1:8080").also(&["PORT"]),
     setting("PUBLIC_URL").also(&["APP_BASE_URL"]),

@@ -12,6 +12,8 @@ use time::Duration;
 
 use crate::portal::{KEY, settings};
 
+mod file;
+
 fn load(changes: &[(&str, &str)]) -> Result<Loaded, Problems> {
     let folder = tempfile::tempdir().expect("a folder");
     load_in(folder.path(), changes)
