@@ -111,7 +111,7 @@ async fn every_answer_carries_the_security_headers() {
         "/readyz",
         "/favicon.ico",
         "/nothing",
-        "/static/x/app.css",
+        "/static/x/css/base.css",
     ];
     for path in paths {
         for method in [Method::GET, Method::POST, Method::OPTIONS] {
@@ -154,7 +154,7 @@ async fn assets_are_ours_and_nothing_beside_them() {
     let portal = Portal::open().await;
     let login = portal.browser().open("/login").await;
     let css = login.attributes("link[rel=stylesheet]")["href"].clone();
-    let prefix = css.strip_suffix("app.css").expect("the style sheet");
+    let prefix = css.strip_suffix("css/base.css").expect("the style sheet");
     let asset = portal.browser().fetch(&css).await;
     assert_eq!(asset.header("content-type"), "text/css; charset=utf-8");
     for (name, kind) in [
