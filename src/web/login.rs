@@ -10,16 +10,22 @@ use super::error::{Error, Site};
 use super::policy;
 use super::visitor::Visit;
 use crate::app::App;
+use crate::identity::Source;
 
 pub mod password;
 
-/// `GET /login`: the sign-in form; whoever is signed in goes on.
+/// `GET /login`: every way of signing in that is open; whoever is signed in goes on. When the only way leads elsewhere,
+/// it is taken at once: after signing out visitors are at `/logout`, and after a failure at its page, so nobody goes round
+/// in circles.
 pub async fn form(State(app): State<App>, session: Session) -> Result<Response, Error> {
     if Visit::current(&app, &session).await?.is_some() {
         return Ok(Redirect::to("/").into_response());
     }
-    let page = LoginPage { site: Site::of(&app), visitor: None, problem: None, username: String::new() };
-    Ok(Html(page.render()?).into_response())
+    let page = LoginPage::of(&app);
+    match page.only_way() {
+        Some(way) => Ok(Redirect::to(way.href).into_response()),
+        None => Ok(Html(page.render()?).into_response()),
+    }
 }
 
 /// `POST /logout`: ends the session.
@@ -38,7 +44,7 @@ pub async fn signed_out(State(app): State<App>, session: Session) -> Result<Resp
     Ok(([(CONTENT_SECURITY_POLICY, policy)], Html(page.render()?)).into_response())
 }
 
-/// The sign-in form.
+/// The sign-in page: what is open, of a form, ways that lead elsewhere, and ways that begin elsewhere.
 #[derive(Template)]
 #[template(path = "login.html")]
 struct LoginPage {
@@ -46,6 +52,54 @@ struct LoginPage {
     visitor: Option<String>,
     problem: Option<String>,
     username: String,
+    /// The form for name and password.
+    password: bool,
+    /// Ways that lead elsewhere, each a button.
+    ways: Vec<Way>,
+    /// Whether a visitor may also come signed in from somewhere else.
+    from_elsewhere: bool,
+}
+
+/// A way of signing in that leads elsewhere.
+struct Way {
+    href: &'static str,
+    label: String,
+}
+
+impl LoginPage {
+    fn of(app: &App) -> Self {
+        Self::offering(&app.sign_in, Site::of(app))
+    }
+
+    fn offering(open: &[Source], site: Site) -> Self {
+        let mut page = Self {
+            site,
+            visitor: None,
+            problem: None,
+            username: String::new(),
+            password: false,
+            ways: Vec::new(),
+            from_elsewhere: false,
+        };
+        for source in open {
+            match source {
+                Source::Password => page.password = true,
+                Source::Oidc => {
+                    page.ways.push(Way { href: "/login/oidc", label: "Sign in with your company account".to_owned() });
+                }
+                Source::Header | Source::Ticket => page.from_elsewhere = true,
+            }
+        }
+        page
+    }
+
+    /// The way to take without asking, since there is nothing to choose and nothing to read.
+    fn only_way(&self) -> Option<&Way> {
+        match &self.ways[..] {
+            [way] if !self.password && !self.from_elsewhere && self.problem.is_none() => Some(way),
+            _ => None,
+        }
+    }
 }
 
 /// After signing out.
@@ -55,4 +109,43 @@ struct SignedOutPage {
     site: Site,
     visitor: Option<String>,
     tenant: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use scraper::{Html, Selector};
+
+    use super::*;
+
+    #[test]
+    fn the_page_offers_every_way_that_is_open_and_no_other() {
+        use Source::{Header, Oidc, Password, Ticket};
+        // Open; then: form, ways, sentence about elsewhere, taken at once.
+        type Case<'a> = (&'a [Source], bool, &'a [&'a str], bool, bool);
+        let cases: [Case<'_>; 7] = [
+            (&[Password], true, &[], false, false),
+            (&[Oidc], false, &["/login/oidc"], false, true),
+            (&[Password, Oidc], true, &["/login/oidc"], false, false),
+            (&[Header], false, &[], true, false),
+            (&[Ticket], false, &[], true, false),
+            (&[Oidc, Ticket], false, &["/login/oidc"], true, false),
+            (&[Password, Oidc, Header, Ticket], true, &["/login/oidc"], true, false),
+        ];
+        for (open, form, ways, elsewhere, at_once) in cases {
+            let site = Site { name: "Portal".into(), assets: "/static/x/".into() };
+            let mut page = LoginPage::offering(open, site);
+            assert_eq!(page.only_way().is_some(), at_once, "{open:?}");
+            let html = Html::parse_document(&page.render().expect("it renders"));
+            let all = |selector: &str| {
+                let selector = Selector::parse(selector).expect("a selector");
+                html.select(&selector).filter_map(|element| element.attr("href").map(str::to_owned)).collect::<Vec<_>>()
+            };
+            let has = |selector: &str| html.select(&Selector::parse(selector).expect("a selector")).next().is_some();
+            assert_eq!(has("form[action='/login']"), form, "{open:?}");
+            assert_eq!(all(".ways a"), ways, "{open:?}");
+            assert_eq!(has(".elsewhere"), elsewhere, "{open:?}");
+            page.problem = Some("No.".to_owned());
+            assert!(page.only_way().is_none(), "a problem is read first");
+        }
+    }
 }

@@ -16,7 +16,7 @@ use super::LoginPage;
 use crate::app::App;
 use crate::auth::password::Refused;
 use crate::web::address::ClientAddress;
-use crate::web::error::{Error, Site};
+use crate::web::error::Error;
 use crate::web::visitor;
 
 /// What the form sends.
@@ -62,7 +62,7 @@ fn refuse(app: &App, refused: &Refused, username: String) -> Result<Response, Er
             (StatusCode::UNAUTHORIZED, problem, None)
         }
     };
-    let page = LoginPage { site: Site::of(app), visitor: None, problem: Some(problem), username };
+    let page = LoginPage { problem: Some(problem), username, ..LoginPage::of(app) };
     let mut response = (status, Html(page.render()?)).into_response();
     if let Some(seconds) = wait {
         response.headers_mut().insert(RETRY_AFTER, seconds.into());
