@@ -1,8 +1,11 @@
-//! The catalogue of embeds: which pages there are and what each shows. Pure.
+//! The catalogue of embeds: which pages there are, what each shows, and who may see it. Pure.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use uuid::Uuid;
+
+use crate::identity::Identity;
 
 /// The short name of a page in addresses: small letters, digits and hyphens, at most 64.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -47,6 +50,66 @@ impl Flow {
     }
 }
 
+/// What a page shows of its app.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// A whole sheet.
+    Sheet(String),
+    /// One visualization, alone.
+    Object(String),
+}
+
+/// Values that are selected in a field when the page opens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// The field.
+    pub field: String,
+    /// At least one of its values. None has a comma (see [`Selection::can_hold`]).
+    pub values: Vec<String>,
+}
+
+impl Selection {
+    /// Whether `/single/` takes this text for one field or value: commas part values, `::` ends the name of a state, and no
+    /// way to write them otherwise is documented (Qlik Cloud facts, section G).
+    pub fn can_hold(text: &str) -> bool {
+        !text.trim().is_empty() && !text.contains(',') && !text.contains("::") && !text.contains(char::is_control)
+    }
+}
+
+/// A `select` parameter of `/single/`, before it is encoded: `Field,Value,Value`.
+impl fmt::Display for Selection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{},{}", self.field, self.values.join(","))
+    }
+}
+
+/// Who may see a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Whoever is signed in.
+    Everyone,
+    /// Members of any of these groups, and these identities.
+    Only {
+        /// Groups as the way of signing in reports them, letter for letter.
+        groups: BTreeSet<String>,
+        /// Keys of identities, such as `oidc:ada` (see [`Identity::key`]).
+        identities: BTreeSet<String>,
+    },
+}
+
+impl Audience {
+    /// Whether this person belongs to it.
+    pub fn admits(&self, who: &Identity) -> bool {
+        match self {
+            Self::Everyone => true,
+            Self::Only { groups, identities } => {
+                who.groups.iter().any(|group| groups.contains(group))
+                    || (!identities.is_empty() && identities.contains(&who.key()))
+            }
+        }
+    }
+}
+
 /// One embed.
 #[derive(Clone, Debug)]
 pub struct Page {
@@ -56,18 +119,34 @@ pub struct Page {
     pub title: String,
     /// The Qlik app.
     pub app: Uuid,
-    /// The sheet in that app.
-    pub sheet: String,
+    /// What it shows of that app.
+    pub content: Content,
     /// A theme id; without one, the app's own theme.
     pub theme: Option<String>,
     /// The `opt` parameter of `/single/` (Qlik Cloud facts, section G).
     pub options: String,
     /// The language of the sheet's own controls, such as `de`; without one, the tenant chooses.
     pub language: Option<String>,
+    /// What is selected when it opens.
+    pub selections: Vec<Selection>,
     /// The engine session's identity, when an administrator wants one for all. Otherwise each session has its own.
     pub identity: Option<String>,
     /// How the visitor gets into the tenant.
     pub flow: Flow,
+    /// Who may see it.
+    pub visible_to: Audience,
+}
+
+impl Page {
+    /// The name of the engine session in which a session of ours, with this name of its own, sees the page. A page with
+    /// selections has one for itself: they would stay when the visitor goes on to another page of the same app.
+    pub fn engine_identity(&self, own: &str) -> String {
+        match &self.identity {
+            Some(identity) => identity.clone(),
+            None if self.selections.is_empty() => own.to_owned(),
+            None => format!("{own}-{}", self.slug),
+        }
+    }
 }
 
 /// All pages, in the order in which they are shown.
@@ -80,9 +159,14 @@ impl Pages {
         Self(pages)
     }
 
-    /// The page of this name. Whoever is signed in may see every page.
-    pub fn open(&self, slug: &str) -> Option<&Page> {
-        self.0.iter().find(|page| page.slug.as_str() == slug)
+    /// The page of this name. To somebody who may not see it, it does not exist.
+    pub fn open(&self, slug: &str, who: &Identity) -> Option<&Page> {
+        self.visible_to(who).find(|page| page.slug.as_str() == slug)
+    }
+
+    /// The pages that this person may see, in order.
+    pub fn visible_to(&self, who: &Identity) -> impl Iterator<Item = &Page> {
+        self.0.iter().filter(|page| page.visible_to.admits(who))
     }
 
     /// Every page, in order.
@@ -103,5 +187,56 @@ mod tests {
         for bad in ["", "Sales", "a/b", "..", "-a", "a b", "ä", &"x".repeat(65)] {
             assert_eq!(Slug::parse(bad), None, "{bad}");
         }
+    }
+
+    fn person(id: &str, groups: &[&str]) -> Identity {
+        Identity {
+            source: crate::identity::Source::Oidc,
+            id: id.to_owned(),
+            name: String::new(),
+            email: None,
+            groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+            claims: serde_json::Map::new(),
+        }
+    }
+
+    fn only(groups: &[&str], identities: &[&str]) -> Audience {
+        let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
+        Audience::Only { groups: texts(groups), identities: texts(identities) }
+    }
+
+    #[test]
+    fn an_audience_admits_members_of_any_group_and_named_people() {
+        let (sales, ada) = (&["Sales"][..], &["oidc:ada"][..]);
+        for (audience, who, admitted) in [
+            (Audience::Everyone, person("bob", &[]), true),
+            (only(sales, &[]), person("bob", &["All", "Sales"]), true),
+            (only(sales, &[]), person("bob", &["sales"]), false),
+            (only(sales, &[]), person("bob", &["Sales "]), false),
+            (only(sales, &[]), person("bob", &[]), false),
+            (only(&["Sales", "Board"], &[]), person("bob", &["Board"]), true),
+            (only(&[], ada), person("ada", &[]), true),
+            (only(&[], ada), person("Ada", &[]), false),
+            (only(&[], &["password:ada"]), person("ada", &[]), false),
+            (only(&[], &["ada"]), person("ada", &[]), false),
+            (only(sales, ada), person("ada", &[]), true),
+            (only(sales, ada), person("bob", &["Sales"]), true),
+            (only(sales, ada), person("bob", &["oidc:ada"]), false),
+            (only(&[], &[]), person("ada", &["Sales"]), false),
+        ] {
+            assert_eq!(audience.admits(&who), admitted, "{audience:?} {who:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_parameter_cannot_hold_is_no_selection() {
+        for good in ["Region", "Ünits sold", "a:b", "50% & more", "\"x\"", " Europe "] {
+            assert!(Selection::can_hold(good), "{good}");
+        }
+        for bad in ["", " ", "a,b", "State::Region", "a\nb", "a\tb"] {
+            assert!(!Selection::can_hold(bad), "{bad}");
+        }
+        let years = Selection { field: "Year".into(), values: vec!["2025".into(), "2026".into()] };
+        assert_eq!(years.to_string(), "Year,2025,2026");
     }
 }

@@ -116,7 +116,7 @@ fn read(name: &str) -> Result<Table, String> {
 }
 
 /// What a variable would say: lists of texts are joined as lists in variables are.
-fn scalar(value: &Value) -> Option<String> {
+pub(super) fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Integer(number) => Some(number.to_string()),

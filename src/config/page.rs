@@ -1,12 +1,14 @@
-//! Settings of the tenant, of the page that the variables describe, and of the mapping.
+//! Settings of the tenant, of the pages, and of the mapping.
 
 use uuid::Uuid;
 
-use super::reader::{Reader, line, list};
+use super::reader::{Reader, line, list as items};
 use crate::mapping::{Mapping, Template};
 use crate::origin::Origin;
-use crate::pages::{Flow, Page, Pages, Slug};
+use crate::pages::{Audience, Content, Flow, Page, Pages, Slug};
 use crate::qlik::Tenant;
+
+mod list;
 
 pub(super) fn tenant(reader: &mut Reader) -> Option<Tenant> {
     let origin = reader.required(
@@ -31,53 +33,100 @@ fn name_of(text: &str, reason: &'static str) -> Result<String, &'static str> {
     if text.len() <= 128 && text.chars().all(good) { Ok(text.to_owned()) } else { Err(reason) }
 }
 
+/// The pages: those of the configuration file, else the one that the variables describe.
 pub(super) fn read(reader: &mut Reader) -> Option<Pages> {
-    let app = reader.required(
-        "QLIK_APP_ID",
-        "open the app in the tenant and copy the id behind /app/ in the address, such as 2d54bd8e-...-0a5c",
-        |text| Uuid::try_parse(text).map_err(|_| "is not an app id, which is a GUID"),
-    );
-    let sheet = reader.required(
-        "QLIK_SHEET_ID",
-        "open the sheet in the tenant and copy the id behind /sheet/ in the address",
-        |text| name_of(text, "is not a sheet id"),
-    );
-    let title = reader.required("QLIK_TITLE", "write a title for the page", line);
-    let theme = reader.optional("QLIK_THEME", "write a theme id, such as breeze, or leave it out", |text| {
-        name_of(text, "is not a theme id")
-    });
-    let remedy = "list options of /single/, such as ctxmenu,currsel, or write none";
-    let options = reader.required("QLIK_OPTIONS", remedy, |text| {
-        let good = |option: &str| option.chars().all(|c| c.is_ascii_lowercase() || c == '-');
-        match list(text).collect::<Vec<_>>()[..] {
-            ["none"] => Ok(String::new()),
-            ref options if options.iter().all(|option| good(option)) => Ok(options.join(",")),
-            _ => Err("has something that is no option"),
+    let shared = Shared::read(reader);
+    let entries = reader.entries("pages", "begin each entry with [[pages]]");
+    if entries.is_empty() {
+        shared.page(reader).map(|page| Pages::new(vec![page]))
+    } else {
+        list::read(reader, entries, &shared)
+    }
+}
+
+/// What the variables say for all pages that say nothing else.
+struct Shared {
+    app: Option<Uuid>,
+    theme: Option<String>,
+    options: Option<String>,
+    language: Option<String>,
+    identity: Option<String>,
+    flow: Option<Flow>,
+}
+
+impl Shared {
+    fn read(reader: &mut Reader) -> Self {
+        Self {
+            app: reader.optional("QLIK_APP_ID", APP, app_id),
+            theme: reader.optional("QLIK_THEME", THEME, theme_id),
+            options: reader.required("QLIK_OPTIONS", OPTIONS, options),
+            language: reader.optional("QLIK_LANGUAGE", LANGUAGE, language),
+            identity: reader.optional("QLIK_IDENTITY", IDENTITY, line),
+            flow: reader.required("QLIK_FLOW", FLOW, flow),
         }
-    });
-    let language = reader.optional("QLIK_LANGUAGE", "write a language such as de or pt-BR, or leave it out", |text| {
-        name_of(text, "is not a language")
-    });
-    let identity =
-        reader.optional("QLIK_IDENTITY", "write a word, or leave it out: then each session has its own", |text| {
-            line(text)
-        });
-    let flow = reader.required("QLIK_FLOW", "write session", |text| match text {
+    }
+
+    /// The one page, when there is no list.
+    fn page(self, reader: &mut Reader) -> Option<Page> {
+        if !reader.is_set("QLIK_APP_ID") {
+            reader.problem("QLIK_APP_ID", "is not set", APP);
+        }
+        let sheet = reader.required("QLIK_SHEET_ID", SHEET, sheet_id);
+        let title = reader.required("QLIK_TITLE", "write a title for the page", line);
+        Some(Page {
+            slug: Slug::parse(Slug::DEFAULT)?,
+            title: title?,
+            app: self.app?,
+            content: Content::Sheet(sheet?),
+            theme: self.theme,
+            options: self.options?,
+            language: self.language,
+            selections: Vec::new(),
+            identity: self.identity,
+            flow: self.flow?,
+            visible_to: Audience::Everyone,
+        })
+    }
+}
+
+const APP: &str = "open the app in the tenant and copy the id behind /app/ in the address, such as 2d54bd8e-...-0a5c";
+const SHEET: &str = "open the sheet in the tenant and copy the id behind /sheet/ in the address";
+const THEME: &str = "write a theme id, such as breeze, or leave it out";
+const OPTIONS: &str = "list options of /single/, such as ctxmenu,currsel, or write none";
+const LANGUAGE: &str = "write a language such as de or pt-BR, or leave it out";
+const IDENTITY: &str = "write a word, or leave it out: then each session has its own";
+const FLOW: &str = "write session";
+
+fn app_id(text: &str) -> Result<Uuid, &'static str> {
+    Uuid::try_parse(text).map_err(|_| "is not an app id, which is a GUID")
+}
+
+fn sheet_id(text: &str) -> Result<String, &'static str> {
+    name_of(text, "is not a sheet id")
+}
+
+fn theme_id(text: &str) -> Result<String, &'static str> {
+    name_of(text, "is not a theme id")
+}
+
+fn options(text: &str) -> Result<String, &'static str> {
+    let good = |option: &str| option.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+    match items(text).collect::<Vec<_>>()[..] {
+        ["none"] => Ok(String::new()),
+        ref options if options.iter().all(|option| good(option)) => Ok(options.join(",")),
+        _ => Err("has something that is no option"),
+    }
+}
+
+fn language(text: &str) -> Result<String, &'static str> {
+    name_of(text, "is not a language")
+}
+
+fn flow(text: &str) -> Result<Flow, &'static str> {
+    match text {
         "session" => Ok(Flow::Session),
         _ => Err("is not a flow"),
-    });
-    let page = Page {
-        slug: Slug::parse(Slug::DEFAULT)?,
-        title: title?,
-        app: app?,
-        sheet: sheet?,
-        theme,
-        options: options?,
-        language,
-        identity,
-        flow: flow?,
-    };
-    Some(Pages::new(vec![page]))
+    }
 }
 
 pub(super) fn mapping(reader: &mut Reader) -> Option<Mapping> {

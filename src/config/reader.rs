@@ -132,13 +132,14 @@ impl<'e> Reader<'e> {
         file.unwrap_or("environment").to_owned()
     }
 
-    #[expect(dead_code, reason = "the pages and rules that are read with it come next")]
     /// The entries of a list of the configuration file, such as `[[pages]]`, each with the name under which its problems
-    /// are reported. An entry that is no `T` is a problem.
+    /// are reported: its place, and its slug or name if it has one. An entry that is no `T` is a problem.
     pub(super) fn entries<T: DeserializeOwned>(&mut self, list: &str, remedy: &str) -> Vec<(String, T)> {
         let mut entries = Vec::new();
         for (place, entry) in self.sources.list(list).iter().enumerate() {
-            let name = format!("[[{list}]] {}", place + 1);
+            let called = ["slug", "name"].iter().find_map(|key| entry.get(key)?.as_str());
+            let called = called.filter(|text| !text.is_empty() && line(text).is_ok()).map(|text| format!(" ({text})"));
+            let name = format!("[[{list}]] {}{}", place + 1, called.unwrap_or_default());
             match entry.clone().try_into::<T>() {
                 Ok(entry) => entries.push((name, entry)),
                 Err(problem) => self.problem(&name, format!("cannot be used: {}", problem.message()), remedy),

@@ -9,38 +9,45 @@ use super::error::{Error, Site};
 use super::policy;
 use super::visitor::SignedIn;
 use crate::app::App;
-use crate::pages::Page;
+use crate::pages::{Content, Page, Selection};
 
-/// `GET /`: the pages there are; the page itself when there is but one.
+/// With more pages than this, the list of pages can be searched.
+const SEARCHED: usize = 10;
+/// With more pages than this, a page's header has a menu instead of tabs.
+const MOST_TABS: usize = 4;
+
+/// `GET /`: the pages that this visitor may see; the page itself when there is but one.
 pub async fn home(State(app): State<App>, who: SignedIn) -> Result<Response, Error> {
-    if let [page] = app.pages.all() {
+    let pages = links(&app, &who);
+    if let [page] = &pages[..] {
         return Ok(Redirect::to(&format!("/embed/{}", page.slug)).into_response());
     }
-    let page = HomePage { site: Site::of(&app), visitor: Some(who.name().to_owned()), pages: links(&app) };
-    Ok(Html(page.render()?).into_response())
+    let page = HomePage { site: Site::of(&app), visitor: Some(who.name().to_owned()), pages };
+    Ok(([(CONTENT_SECURITY_POLICY, policy::of_home())], Html(page.render()?)).into_response())
 }
 
 /// `GET /embed/{slug}`: one page. Its script brings the visitor into the tenant and mounts the sheet.
 pub async fn page(State(app): State<App>, who: SignedIn, Path(slug): Path<String>) -> Result<Response, Error> {
-    let page = app.pages.open(&slug).ok_or(Error::NoSuchPage)?;
+    let page = app.pages.open(&slug, who.identity()).ok_or(Error::NoSuchPage)?;
     let subject = app.mapping.subject(who.identity())?;
     let embed = EmbedPage {
         site: Site::of(&app),
         visitor: Some(who.name().to_owned()),
-        pages: links(&app),
+        pages: links(&app, &who),
         page: Embed {
             slug: page.slug.to_string(),
             title: page.title.clone(),
             tenant: app.tenant.origin.to_string(),
             origin: app.server.public_url.to_string(),
             app: page.app.to_string(),
-            sheet: page.sheet.clone(),
+            content: page.content.clone(),
             web_integration: app.tenant.web_integration.clone(),
             flow: page.flow.as_str(),
             theme: page.theme.clone().unwrap_or_default(),
             options: page.options.clone(),
             language: page.language.clone().unwrap_or_default(),
-            identity: page.identity.clone().unwrap_or_else(|| who.engine_identity().to_owned()),
+            select: page.selections.iter().map(Selection::to_string).collect::<Vec<_>>().join("\n"),
+            identity: page.engine_identity(who.engine_identity()),
             subject: subject.id,
         },
     };
@@ -48,9 +55,9 @@ pub async fn page(State(app): State<App>, who: SignedIn, Path(slug): Path<String
     Ok(([(CONTENT_SECURITY_POLICY, policy)], Html(embed.render()?)).into_response())
 }
 
-fn links(app: &App) -> Vec<PageLink> {
+fn links(app: &App, who: &SignedIn) -> Vec<PageLink> {
     let link = |page: &Page| PageLink { slug: page.slug.to_string(), title: page.title.clone() };
-    app.pages.all().iter().map(link).collect()
+    app.pages.visible_to(who.identity()).map(link).collect()
 }
 
 /// A page's name and address.
@@ -86,7 +93,7 @@ struct Embed {
     /// Our public origin: the only one that the tenant's web integration knows.
     origin: String,
     app: String,
-    sheet: String,
+    content: Content,
     web_integration: String,
     flow: &'static str,
     /// Empty for the app's own theme.
@@ -94,6 +101,8 @@ struct Embed {
     options: String,
     /// Empty for the browser's own.
     language: String,
+    /// What is selected when it opens: one `select` parameter a line.
+    select: String,
     /// The engine session's identity, which the frame shares.
     identity: String,
     /// Who the visitor is to the tenant: the script refuses to show what the tenant would show somebody else.

@@ -27,6 +27,11 @@ pub fn of_embed(tenant: &Origin, frame_ancestors: &[String]) -> String {
     .join("; ")
 }
 
+/// The policy of the list of pages, whose script searches it.
+pub fn of_home() -> String {
+    format!("script-src 'self'; {PLAIN}")
+}
+
 /// The policy of the page after signing out, whose script ends the tenant's session too.
 pub fn of_signed_out(tenant: &Origin) -> String {
     format!("script-src 'self'; connect-src {tenant}; {PLAIN}")

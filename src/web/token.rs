@@ -21,13 +21,13 @@ pub async fn issue(
     who: SignedIn,
     Path(slug): Path<String>,
 ) -> Result<Json<TokenAnswer>, Error> {
-    let page = app.pages.open(&slug).ok_or(Error::NoSuchPage)?;
+    let page = app.pages.open(&slug, who.identity()).ok_or(Error::NoSuchPage)?;
     issue_for(&app, &who, page).await
 }
 
-/// `GET /token`: the same for the first page, as the tutorial's script asks for it.
+/// `GET /token`: the same for the first page that this visitor may see, as the tutorial's script asks for it.
 pub async fn issue_default(State(app): State<App>, who: SignedIn) -> Result<Json<TokenAnswer>, Error> {
-    let page = app.pages.all().first().ok_or(Error::NoSuchPage)?;
+    let page = app.pages.visible_to(who.identity()).next().ok_or(Error::NoSuchPage)?;
     issue_for(&app, &who, page).await
 }
 

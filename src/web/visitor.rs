@@ -14,6 +14,7 @@ use tower_sessions::{Expiry, Session};
 use super::error::{Error, Wants};
 use crate::app::App;
 use crate::identity::Identity;
+use crate::pages::Slug;
 use crate::store::sessions::OWNER;
 
 /// The entries of a session.
@@ -120,7 +121,7 @@ impl FromRequestParts<App> for SignedIn {
             && Wants::of(&parts.headers) == Wants::Page
             && let Some(path) = ReturnPath::of(&parts.uri)
             && path != ReturnPath::default()
-            && leads_to_a_page(app, &path)
+            && leads_to_a_page(&path)
         {
             session.insert(RETURN_TO, path.as_str()).await?;
             session.set_expiry(Some(Expiry::AtDateTime(app.clock.now() + WAY_BACK)));
@@ -129,10 +130,11 @@ impl FromRequestParts<App> for SignedIn {
     }
 }
 
-/// Whether there is a page to come back to. Whoever types something else costs no record in the store.
-fn leads_to_a_page(app: &App, path: &ReturnPath) -> bool {
+/// Whether this is the address that a page could have. Whoever types something else costs no record in the store; and
+/// whether there is such a page is for those to know who may see it.
+fn leads_to_a_page(path: &ReturnPath) -> bool {
     let slug = path.as_str().strip_prefix("/embed/").map(|rest| rest.split('?').next().unwrap_or(rest));
-    slug.is_some_and(|slug| app.pages.open(slug).is_some())
+    slug.is_some_and(|slug| Slug::parse(slug).is_some())
 }
 
 /// `GET /session`: who is signed in, and until when. Asking extends nothing.

@@ -1,5 +1,5 @@
 /**
- * The frame with the sheet.
+ * The frame with the sheet, or with one visualization.
  */
 
 import { singleUrl } from "./tenant.js";
@@ -20,7 +20,7 @@ const LOAD_MS = 30_000;
  */
 export function mountFrame(holder, page, theme, signal) {
   const frame = document.createElement("iframe");
-  frame.title = `${page.title}: sheet in Qlik Cloud`;
+  frame.title = `${page.title}: ${page.sheet ? "sheet" : "visualization"} in Qlik Cloud`;
   frame.allow = "fullscreen; clipboard-write";
   frame.src = singleUrl(page, theme).href;
   return new Promise((resolve, reject) => {

@@ -6,7 +6,9 @@
  * @property {string} tenant           origin of the tenant, such as `https://name.eu.qlikcloud.com`
  * @property {string} webIntegration   id of the web integration that lists our origin
  * @property {string} app              app id
- * @property {string} sheet            sheet id
+ * @property {string} sheet            sheet id; empty: an object is shown
+ * @property {string} object           id of the one visualization that is shown; empty: a sheet is shown
+ * @property {string[]} select         what is selected when it opens: `Field,Value,Value` each
  * @property {string} theme            configured theme; empty: the app's own
  * @property {string} options          comma list for `opt`, such as `ctxmenu,currsel`
  * @property {string} identity         engine session that the page and the frame share
@@ -16,7 +18,7 @@
  * @property {string} origin           our public origin, the one that the tenant's web integration lists
  */
 
-const REQUIRED = /** @type {const} */ (["tenant", "webIntegration", "app", "sheet", "token", "subject", "origin"]);
+const REQUIRED = /** @type {const} */ (["tenant", "webIntegration", "app", "token", "subject", "origin"]);
 
 /**
  * Reads the `data-*` attributes of the embed element.
@@ -26,7 +28,7 @@ const REQUIRED = /** @type {const} */ (["tenant", "webIntegration", "app", "shee
  * @returns {Page}
  */
 export function readPage(dataset, title) {
-  const missing = REQUIRED.filter((name) => !dataset[name]);
+  const missing = [...REQUIRED.filter((name) => !dataset[name]), ...(dataset.sheet || dataset.object ? [] : ["sheet"])];
   if (missing.length > 0) throw new Error(`the page lacks ${missing.join(", ")}`);
   const value = (/** @type {string} */ name) => dataset[name] ?? "";
   return {
@@ -35,6 +37,8 @@ export function readPage(dataset, title) {
     webIntegration: value("webIntegration"),
     app: value("app"),
     sheet: value("sheet"),
+    object: value("object"),
+    select: value("select").split("\n").filter(Boolean),
     theme: value("theme"),
     options: value("options"),
     identity: value("identity"),

@@ -29,12 +29,13 @@ const LONGEST_TEXT = 200;
  *
  * @param {Page} page
  * @param {string} path
- * @param {Record<string, string>} [query]  empty values are left out
+ * @param {Record<string, string | string[]>} [query]  empty values are left out; a list is a parameter that comes again
  */
 export function tenantUrl(page, path, query = {}) {
   const url = new URL(path, page.tenant);
-  const given = Object.entries(query).filter(([, value]) => value !== "");
-  url.search = given.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join("&");
+  const all = Object.entries(query).flatMap(([name, values]) => [values].flat().map((value) => ({ name, value })));
+  const given = all.filter(({ value }) => value !== "");
+  url.search = given.map(({ name, value }) => `${name}=${encodeURIComponent(value)}`).join("&");
   return url;
 }
 
@@ -64,10 +65,12 @@ export function singleUrl(page, theme) {
   return tenantUrl(page, "/single/", {
     appid: page.app,
     sheet: page.sheet,
+    obj: page.object,
     theme,
     identity: page.identity,
     opt: page.options,
     lang: page.language,
+    select: page.select,
   });
 }
 

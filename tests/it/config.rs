@@ -13,6 +13,7 @@ use time::Duration;
 use crate::portal::{KEY, settings};
 
 mod file;
+mod pages;
 
 fn load(changes: &[(&str, &str)]) -> Result<Loaded, Problems> {
     let folder = tempfile::tempdir().expect("a folder");

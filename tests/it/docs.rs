@@ -176,7 +176,7 @@ fn the_makefile_knows_what_the_documentation_calls() {
 fn every_shell_block_says_how_it_is_checked() {
     for document in documents() {
         for Block { kind, line, .. } in blocks(&read(&document)) {
-            let known = ["sh", "sh by-hand", "sh make", "text", "text output", "nginx", "ini", "json"];
+            let known = ["sh", "sh by-hand", "sh make", "text", "text output", "nginx", "ini", "json", "toml"];
             assert!(known.contains(&kind.as_str()), "{}:{line}: a block fenced as {kind:?}", document.display());
         }
     }

@@ -30,6 +30,7 @@ async fn the_embed_page_tells_its_script_everything_and_no_secret() {
         ("data-subject", "password|bob"),
         ("data-app", APP_ID),
         ("data-sheet", "PpVjBm"),
+        ("data-select", ""),
         ("data-web-integration", "web-integration-1"),
         ("data-flow", "session"),
         ("data-theme", "breeze"),

@@ -6,6 +6,7 @@ mod config;
 mod docs;
 mod headers;
 mod keygen;
+mod pages;
 mod portal;
 mod scripts;
 mod sessions;

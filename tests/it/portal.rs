@@ -66,7 +66,19 @@ impl Portal {
     }
 
     pub async fn with(changes: &[(&str, &str)]) -> Self {
+        Self::in_folder(tempfile::tempdir().expect("a folder"), changes).await
+    }
+
+    /// With a configuration file that says this.
+    pub async fn with_file(text: &str, changes: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("portal.toml");
+        std::fs::write(&file, text).expect("the folder can be written to");
+        let file = file.to_str().expect("a path").to_owned();
+        Self::in_folder(folder, &[&[("CONFIG_FILE", file.as_str())], changes].concat()).await
+    }
+
+    async fn in_folder(folder: TempDir, changes: &[(&str, &str)]) -> Self {
         let mut env = settings(folder.path());
         env.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let portal = Self::on(folder, env, Clock::default()).await;

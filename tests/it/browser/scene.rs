@@ -60,6 +60,17 @@ impl Scene {
         Self::build(listener, url, tenant, &[]).await
     }
 
+    /// Portal and tenant on `localhost`, and a configuration file that says this. Ada is in the group Sales.
+    pub async fn with_pages(file: &str) -> Self {
+        let listener = serve::bind(LOOPBACK).expect("a free port");
+        let url = format!("http://localhost:{}", port(&listener));
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("portal.toml");
+        std::fs::write(&path, file).expect("the folder can be written to");
+        let tenant = trusting(&url);
+        Self::build(listener, url, tenant, &[("CONFIG_FILE", path.to_str().expect("a path"))]).await
+    }
+
     /// Portal and tenant on two different sites, both with TLS, as in production.
     pub async fn on_two_sites(sites: Sites<'_>) -> Self {
         let listener = serve::bind(LOOPBACK).expect("a free port");
@@ -100,9 +111,10 @@ impl Scene {
         let loaded = config::load(&env, clock.now()).unwrap_or_else(|problems| panic!("{problems}"));
         let app = App::open(loaded.config, clock.clone()).await.expect("a fresh store opens");
         let hash = password::hash(&SecretString::from(PASSWORD)).expect("a good password");
-        for (id, name) in [("ada", "Ada Lovelace"), ("bob", "Bob Noyce")] {
+        for (id, name, groups) in [("ada", "Ada Lovelace", vec!["Sales".to_owned()]), ("bob", "Bob Noyce", Vec::new())]
+        {
             let email = format!("{id}@example.com");
-            let account = Account { id: id.into(), name: name.into(), email, groups: Vec::new() };
+            let account = Account { id: id.into(), name: name.into(), email, groups };
             app.store.add_account(&account, &hash, clock.now()).await.expect("a new account");
         }
         let server = tokio::spawn(serve::serve(app.clone(), listener));

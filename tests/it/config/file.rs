@@ -3,6 +3,7 @@
 use std::fs;
 
 use qlik_embed_bff::config::{Loaded, Problem, Problems};
+use qlik_embed_bff::pages::Content;
 
 use super::load_in;
 
@@ -27,7 +28,8 @@ fn it_sets_what_the_environment_does_not() {
     assert_eq!(loaded.config.server.listen.to_string(), "127.0.0.1:9000");
     assert_eq!(loaded.config.server.trusted_proxies.len(), 2);
     let page = &loaded.config.pages.all()[0];
-    assert_eq!((page.theme.as_deref(), page.sheet.as_str()), (Some("breeze"), "sheet"), "the environment wins");
+    let sheet = Content::Sheet("sheet".into());
+    assert_eq!((page.theme.as_deref(), &page.content), (Some("breeze"), &sheet), "the environment wins");
     let from = |name| loaded.shown.iter().find(|shown| shown.name == name).map(|shown| shown.from.clone());
     assert!(from("PORTAL_NAME").is_some_and(|from| from.ends_with("config.toml")));
     assert_eq!(from("QLIK_THEME").as_deref(), Some("environment"));
