@@ -1,6 +1,8 @@
-//! `demo`: a simulated tenant, a fresh key and two accounts, and then the same road as in production.
+//! `demo`: a simulated tenant, a fresh key, a few pages and two accounts, and then the same road as in production.
 
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 
 use anyhow::Context;
 use clap::Args;
@@ -18,9 +20,13 @@ use crate::qlik::key::{self, CertificateDates, KeySize};
 
 const ISSUER: &str = "https://portal.example";
 const KEY_ID: &str = "demo";
-/// Sign-in names, passwords, and who they are.
-const ACCOUNTS: [(&str, &str, &str); 2] =
-    [("ada", "ada-demo", "Ada Lovelace"), ("grace", "grace-demo", "Grace Hopper")];
+/// The configuration file, in a folder that goes when the demo ends.
+const PAGES_FILE: &str = "portal.toml";
+/// Sign-in names, passwords, who they are, and their groups. One of them may see a page more.
+const ACCOUNTS: [(&str, &str, &str, &[&str]); 2] = [
+    ("ada", "ada-demo", "Ada Lovelace", &["Sales", "Management"]),
+    ("grace", "grace-demo", "Grace Hopper", &["Sales"]),
+];
 
 /// How to run the demo.
 #[derive(Debug, Args)]
@@ -52,10 +58,11 @@ pub async fn run(demo: Demo, clock: Clock) -> anyhow::Result<()> {
     .context("the simulated tenant cannot be started")?;
 
     let folder = tempfile::tempdir().context("a temporary folder cannot be made")?;
-    let database = folder.path().join("demo.db");
-    let app = App::open(configuration(address, tenant.origin(), &pair.private_key, &database, &clock)?, clock).await?;
+    fs::write(folder.path().join(PAGES_FILE), pages()).context("the temporary folder cannot be written to")?;
+    let config = configuration(address, tenant.origin(), &pair.private_key, folder.path(), &clock)?;
+    let app = App::open(config, clock).await?;
     add_accounts(&app).await?;
-    let accounts = ACCOUNTS.map(|(id, password, _)| format!("{id} with password {password}")).join(", or ");
+    let accounts = ACCOUNTS.map(|(id, password, ..)| format!("{id} with password {password}")).join(", or ");
     println!("The demo is at {portal} - sign in as {accounts}. Ctrl+C ends it.");
     serve::serve(app, listener).await
 }
@@ -73,10 +80,11 @@ fn configuration(
     listen: SocketAddr,
     tenant: &str,
     private_key: &SecretString,
-    database: &std::path::Path,
+    folder: &Path,
     clock: &Clock,
 ) -> anyhow::Result<Config> {
-    let database = format!("sqlite:{}", database.display());
+    let database = format!("sqlite:{}", folder.join("demo.db").display());
+    let file = folder.join(PAGES_FILE).display().to_string();
     let listen = listen.to_string();
     let env: Env = [
         ("LISTEN", listen.as_str()),
@@ -84,8 +92,7 @@ fn configuration(
         ("QLIK_TENANT", tenant),
         ("QLIK_WEB_INTEGRATION_ID", demo::WEB_INTEGRATION_ID),
         ("QLIK_APP_ID", demo::APP_ID),
-        ("QLIK_SHEET_ID", demo::SHEET_ID),
-        ("QLIK_TITLE", "Sales dashboard"),
+        ("CONFIG_FILE", file.as_str()),
         ("QLIK_JWT_ISSUER", ISSUER),
         ("QLIK_JWT_KEY_ID", KEY_ID),
         ("QLIK_JWT_PRIVATE_KEY", private_key.expose_secret()),
@@ -98,11 +105,44 @@ fn configuration(
     Ok(config::load(&env, clock.now())?.config)
 }
 
+/// A sheet, one with selections, a single chart, and a figure that is not for everybody.
+fn pages() -> String {
+    let (sheet, chart, figure) = (demo::SHEET_ID, demo::CHART_ID, demo::KPI_ID);
+    format!(
+        r#"
+        [[pages]]
+        slug = "sales"
+        title = "Sales dashboard"
+        sheet = "{sheet}"
+
+        [[pages]]
+        slug = "europe"
+        title = "Europe this year"
+        sheet = "{sheet}"
+        selections = {{ Region = "Europe", Year = 2026 }}
+
+        [[pages]]
+        slug = "regions"
+        title = "Sales by region"
+        object = "{chart}"
+        options = "ctxmenu"
+
+        [[pages]]
+        slug = "board"
+        title = "Board figures"
+        object = "{figure}"
+        options = "none"
+        visible_to = {{ groups = ["Management"] }}
+        "#
+    )
+}
+
 async fn add_accounts(app: &App) -> anyhow::Result<()> {
-    for (id, password, name) in ACCOUNTS {
+    for (id, password, name, groups) in ACCOUNTS {
         let hash = password::hash(&SecretString::from(password))?;
         let email = format!("{id}@portal.example");
-        let account = Account { id: id.into(), name: name.into(), email, groups: vec!["Sales".into()] };
+        let groups = groups.iter().map(|group| (*group).to_owned()).collect();
+        let account = Account { id: id.into(), name: name.into(), email, groups };
         app.store.add_account(&account, &hash, app.clock.now()).await?;
     }
     Ok(())
