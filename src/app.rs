@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Context;
 
 use crate::auth::password::Passwords;
+use crate::auth::ticket::Tickets;
 use crate::clock::Clock;
 use crate::config::{Config, Server, SessionAges};
 use crate::identity::Source;
 use crate::mapping::Mapping;
 use crate::pages::Pages;
-use crate::qlik::{Tenant, token};
+use crate::qlik::{Tenant, client, token};
 use crate::store::Store;
 
 /// The application. Clones share it.
@@ -35,6 +36,8 @@ pub struct Parts {
     pub sign_in: Vec<Source>,
     /// Checks passwords.
     pub passwords: Passwords,
+    /// Takes tickets, when they are one of the ways.
+    pub tickets: Option<Tickets>,
     /// How long sessions live.
     pub session: SessionAges,
     /// What is remembered.
@@ -48,9 +51,10 @@ impl App {
     /// Opens the store and puts the parts together.
     ///
     /// # Errors
-    /// When the store cannot be opened, or no thread can be started for signing.
+    /// When the store cannot be opened, no thread can be started for signing, or no client be made to fetch keys with.
     pub async fn open(config: Config, clock: Clock) -> anyhow::Result<Self> {
         let store = Store::open(&config.store).await?;
+        let tickets = config.ticket.map(|settings| Tickets::new(settings, store.clone(), client::new));
         Ok(Self(Arc::new(Parts {
             server: config.server,
             tenant: config.tenant,
@@ -59,6 +63,7 @@ impl App {
             tokens: token::Issuer::new(config.token).context("cannot start the threads that sign tokens")?,
             sign_in: config.sign_in,
             passwords: Passwords::new(store.clone()),
+            tickets: tickets.transpose().context("cannot make a client to fetch the portal's keys with")?,
             session: config.session,
             store,
             clock,

@@ -3,6 +3,7 @@
 use crate::identity::Source;
 
 pub mod password;
+pub mod ticket;
 
 /// The ways that there are.
-pub const WAYS: &[Source] = &[Source::Password];
+pub const WAYS: &[Source] = &[Source::Password, Source::Ticket];

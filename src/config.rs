@@ -9,6 +9,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use time::OffsetDateTime;
 
+use crate::auth::ticket;
 use crate::identity::Source;
 use crate::mapping::Mapping;
 use crate::origin::Origin;
@@ -17,11 +18,13 @@ use crate::qlik::{Tenant, token};
 use crate::store;
 
 mod file;
+mod frames;
 mod page;
 mod reader;
 mod server;
 pub mod settings;
 mod signing;
+mod tickets;
 mod tls;
 
 use file::Sources;
@@ -45,6 +48,8 @@ pub struct Config {
     pub token: token::Settings,
     /// Ways of signing in that are open; at least one.
     pub sign_in: Vec<Source>,
+    /// What tickets are checked with, when they are one of the ways.
+    pub ticket: Option<ticket::Settings>,
     /// From identities to subjects.
     pub mapping: Mapping,
     /// What is remembered, and where.
@@ -77,6 +82,8 @@ pub struct Server {
     pub trusted_proxies: Vec<IpNet>,
     /// The sources of the CSP directive `frame-ancestors` on embed pages.
     pub frame_ancestors: Vec<String>,
+    /// Whether pages of other sites may frame ours, so that our cookie has to reach us from there.
+    pub framed_by_other_sites: bool,
     /// Other origins whose pages may ask for tokens.
     pub token_allowed_origins: Vec<Origin>,
     /// How long requests may take to finish after the signal to stop.
@@ -116,6 +123,7 @@ pub fn load(env: &Env, now: OffsetDateTime) -> Result<Loaded, Problems> {
     let pages = page::read(&mut reader);
     let token = signing::read(&mut reader, now);
     let sign_in = server::sign_in(&mut reader);
+    let ticket = tickets::read(&mut reader, sign_in.as_deref(), server.as_ref().map(|server| &server.public_url));
     let mapping = page::mapping(&mut reader);
     let store = server::store(&mut reader);
     let session = server::session(&mut reader);
@@ -129,6 +137,7 @@ pub fn load(env: &Env, now: OffsetDateTime) -> Result<Loaded, Problems> {
             pages: pages?,
             token: token?,
             sign_in: sign_in?,
+            ticket: ticket?,
             mapping: mapping?,
             store: store?,
             session: session?,

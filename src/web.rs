@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -32,6 +32,8 @@ mod visitor;
 
 pub use error::Error;
 
+/// Where the portal hands visitors over, with a ticket.
+const HAND_OVER: &str = "/login/ticket";
 /// The largest body that a form of ours can have, in bytes.
 const LARGEST_BODY: usize = 16 * 1024;
 /// How long a request may take. Proxied and streamed answers will have limits of their own.
@@ -48,6 +50,9 @@ pub fn router(app: App) -> Router {
     let mut sign_in = Router::new().route("/login", get(login::form));
     if app.sign_in.contains(&Source::Password) {
         sign_in = sign_in.route("/login", post(login::password::check));
+    }
+    if app.sign_in.contains(&Source::Ticket) {
+        sign_in = sign_in.route(HAND_OVER, get(login::ticket::by_link).post(login::ticket::by_form));
     }
     let tokens = Router::new()
         .route("/token", get(token::issue_default))
@@ -86,9 +91,13 @@ pub fn router(app: App) -> Router {
 
 /// `Origin` and `Sec-Fetch-Site` instead of hidden form fields. The public origin is listed for proxies that rewrite
 /// `Host`.
+///
+/// One form comes from another site: the portal's, with a ticket. It needs no such protection, for nothing in it happens by
+/// the power of a cookie that the browser adds: the ticket alone says who it is for, and no other site can make one.
 fn csrf(app: &App) -> CsrfLayer {
     let origin = app.server.public_url.as_str();
-    CsrfLayer::new().add_trusted_origin(origin).expect("a parsed origin is one")
+    let layer = CsrfLayer::new().add_trusted_origin(origin).expect("a parsed origin is one");
+    layer.with_insecure_bypass(|method, uri| method == Method::POST && uri.path() == HAND_OVER)
 }
 
 fn sessions(app: &App) -> SessionManagerLayer<Sessions> {

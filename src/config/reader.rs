@@ -116,6 +116,13 @@ impl<'e> Reader<'e> {
         find(name).is_some_and(|setting| self.set(setting).is_some())
     }
 
+    /// Whether somebody gave it: like [`Reader::is_set`], and for a secret also by `NAME_FILE`.
+    pub(super) fn is_given(&self, name: &str) -> bool {
+        let by_file =
+            || find(name).is_some_and(|setting| setting.secret) && self.raw(&format!("{name}_FILE")).is_some();
+        self.is_set(name) || by_file()
+    }
+
     fn raw(&self, name: &str) -> Option<&'e str> {
         self.sources.values.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
     }

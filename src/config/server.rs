@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use secrecy::ExposeSecret;
 
 use super::reader::{DURATION, Reader, duration, line, list};
-use super::{Server, SessionAges, tls};
+use super::{Server, SessionAges, frames, tls};
 use crate::auth;
 use crate::identity::Source;
 use crate::origin::Origin;
@@ -27,24 +27,22 @@ pub(super) fn read(reader: &mut Reader) -> Option<Server> {
             list(text).map(network).collect::<Result<Vec<_>, _>>()
         })
         .unwrap_or_default();
-    let frame_ancestors = reader.required(
-        "FRAME_ANCESTORS",
-        "list 'self', 'none', or the sites that may frame the pages, for example 'self' https://portal.example",
-        frame_ancestors,
-    );
+    let frame_ancestors = frames::read(reader, public_url.as_ref());
     let token_allowed_origins = reader
         .optional("TOKEN_ALLOWED_ORIGINS", "list origins such as https://portal.example", |text| {
             list(text).map(Origin::parse).collect::<Result<Vec<_>, _>>()
         })
         .unwrap_or_default();
     let shutdown_grace = reader.required("SHUTDOWN_GRACE", DURATION, duration);
+    let (frame_ancestors, framed_by_other_sites) = frame_ancestors?;
     Some(Server {
         listen: listen?,
         public_url: public_url?,
         portal_name: portal_name?,
         tls: tls?,
         trusted_proxies,
-        frame_ancestors: frame_ancestors?,
+        frame_ancestors,
+        framed_by_other_sites,
         token_allowed_origins,
         shutdown_grace: shutdown_grace?,
     })
@@ -86,31 +84,6 @@ fn public_url(reader: &mut Reader, listen: Option<SocketAddr>, tls: bool) -> Opt
 fn network(text: &str) -> Result<IpNet, &'static str> {
     let address = |text: &str| text.parse::<IpAddr>().map(IpNet::from);
     text.parse::<IpNet>().or_else(|_| address(text)).map_err(|_| "has an item that is no address or network")
-}
-
-/// Source expressions of CSP's `frame-ancestors` (CSP level 3, section 6.4.2), of those that are of use here.
-fn frame_ancestors(text: &str) -> Result<Vec<String>, String> {
-    let sources = list(text).map(frame_ancestor).collect::<Result<Vec<_>, _>>()?;
-    if sources.len() > 1 && sources.iter().any(|source| source == "'none'") {
-        return Err("has 'none' beside other sites".into());
-    }
-    Ok(sources)
-}
-
-fn frame_ancestor(source: &str) -> Result<String, String> {
-    if let "'self'" | "'none'" = source {
-        return Ok(source.to_owned());
-    }
-    if let "self" | "none" = source {
-        return Ok(format!("'{source}'"));
-    }
-    // A wildcard stands for the first label only: `https://*.portal.example`.
-    let (plain, wildcard) = match source.split_once("://*.") {
-        Some((scheme, host)) => (format!("{scheme}://{host}"), true),
-        None => (source.to_owned(), false),
-    };
-    let origin = Origin::parse(&plain).map_err(|problem| format!("has {source}, which {problem}"))?;
-    Ok(if wildcard { origin.as_str().replacen("://", "://*.", 1) } else { origin.as_str().to_owned() })
 }
 
 pub(super) fn sign_in(reader: &mut Reader) -> Option<Vec<Source>> {
@@ -187,31 +160,4 @@ pub(super) fn session(reader: &mut Reader) -> Option<SessionAges> {
         return None;
     }
     Some(SessionAges { idle, max })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn frame_ancestors_are_sources_of_the_csp() {
-        for (text, expected) in [
-            ("'self'", Ok(vec!["'self'"])),
-            ("self, https://portal.example", Ok(vec!["'self'", "https://portal.example"])),
-            ("https://*.portal.example:444", Ok(vec!["https://*.portal.example:444"])),
-            ("'none'", Ok(vec!["'none'"])),
-            ("none self", Err("has 'none' beside other sites".to_owned())),
-            (
-                "portal.example",
-                Err("has portal.example, which is not an address such as https://portal.example".into()),
-            ),
-            (
-                "https://a.example; script-src *",
-                Err("has https://a.example;, which has no usable host name: letters, digits, dots and hyphens, or an IP address".into()),
-            ),
-        ] {
-            let expected = expected.map(|list| list.into_iter().map(str::to_owned).collect::<Vec<_>>());
-            assert_eq!(frame_ancestors(text), expected, "{text}");
-        }
-    }
 }

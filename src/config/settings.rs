@@ -70,6 +70,11 @@ pub const SETTINGS: &[Setting] = &[
     setting("QLIK_JWT_SKEW").or("30s"),
     // signing in
     setting("SIGN_IN").or("password"),
+    setting("TICKET_ISSUER"),
+    setting("TICKET_ALGORITHM"),
+    setting("TICKET_PUBLIC_KEY").secret(),
+    setting("TICKET_SECRET").secret(),
+    setting("TICKET_JWKS_URL"),
     // mapping
     setting("SUBJECT_TEMPLATE").or("{source}|{id}"),
     // store

@@ -5,7 +5,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
-    RETRY_AFTER, SET_COOKIE, VARY,
+    REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, VARY,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
@@ -15,6 +15,7 @@ use serde_json::json;
 use super::trail::RequestId;
 use super::{assets, policy};
 use crate::app::App;
+use crate::auth::ticket;
 use crate::mapping;
 use crate::qlik::token;
 use crate::store;
@@ -31,6 +32,9 @@ pub enum Error {
     /// Another site's page asked for what is for our own pages.
     #[error("the request came from another origin")]
     ForeignOrigin,
+    /// The portal's word was not good enough.
+    #[error("not signed in by ticket: {0}")]
+    Ticket(#[from] ticket::Refused),
     /// This person is nobody to Qlik.
     #[error("denied: {0}")]
     Denied(#[from] mapping::Denied),
@@ -58,6 +62,7 @@ struct Failure {
     title: &'static str,
     message: String,
     advice: Option<&'static str>,
+    way: Option<Way>,
     /// Seconds until another try makes sense.
     retry_after: Option<u64>,
 }
@@ -67,7 +72,9 @@ impl Error {
         match self {
             Self::SignedOut => StatusCode::UNAUTHORIZED,
             Self::NoSuchPage => StatusCode::NOT_FOUND,
-            Self::ForeignOrigin | Self::Denied(_) => StatusCode::FORBIDDEN,
+            Self::Ticket(refused) if refused.is_temporary() => StatusCode::SERVICE_UNAVAILABLE,
+            // Not 401: there is nothing to sign in with here, and who is sent to `/login` would never learn why.
+            Self::ForeignOrigin | Self::Denied(_) | Self::Ticket(_) => StatusCode::FORBIDDEN,
             Self::Token(token::Error::Saturated { .. }) | Self::Store(_) | Self::Session(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -84,6 +91,7 @@ impl Error {
                 message: "Tokens are given to the portal's own pages only.".to_owned(),
                 ..failure
             },
+            Self::Ticket(refused) => Failure::of_ticket(refused, failure),
             Self::Denied(reason) => Failure {
                 code: "denied",
                 title: "This page is not for you yet",
@@ -129,7 +137,30 @@ impl Failure {
             _ => ("internal", "Something went wrong", "The fault is ours, and it has been logged. Try again."),
         };
         let retry_after = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(5);
-        Self { code, title, message: message.to_owned(), advice: None, retry_after }
+        let way = Some(Way { href: "/", label: "Go to the start page" });
+        Self { code, title, message: message.to_owned(), advice: None, way, retry_after }
+    }
+
+    /// The exact reason is for the log: it would tell a forger what to do better. The way back is the portal's page, whose
+    /// address is not known here.
+    fn of_ticket(refused: &ticket::Refused, failure: Self) -> Self {
+        use ticket::Refused::{Expired, Used};
+        let (code, title, message) = match refused {
+            refused if refused.is_temporary() => {
+                (failure.code, failure.title, "Your sign-in cannot be checked at the moment.")
+            }
+            Expired => {
+                ("ticket_expired", "This link has expired", "The link that led you here is good for minutes only.")
+            }
+            Used => ("ticket_used", "This link was used already", "The link that led you here works only once."),
+            _ => ("ticket_refused", "You could not be signed in", "The link that led you here is not valid."),
+        };
+        let advice = if refused.is_temporary() {
+            "Wait a minute. Then go back to the page that led you here, and try again from there."
+        } else {
+            "Go back to the page that led you here, and try again from there. If that does not help, tell your administrator."
+        };
+        Self { code, title, message: message.to_owned(), advice: Some(advice), way: None, ..failure }
     }
 }
 
@@ -237,14 +268,17 @@ fn page(app: &App, wants: Wants, status: StatusCode, failure: &Failure, request_
     let html = if wants == Wants::Frame && status == StatusCode::UNAUTHORIZED {
         FramedPage { site }.render()
     } else {
-        let way = Some(Way { href: "/", label: "Go to the start page" });
-        let Failure { title, message, advice, .. } = failure.clone();
-        ErrorPage { site, visitor: None, status: status.as_u16(), title, message, advice, way, request_id }.render()
+        let Failure { title, message, advice, way, .. } = failure.clone();
+        let framed = wants == Wants::Frame;
+        let status = status.as_u16();
+        ErrorPage { site, visitor: None, framed, status, title, message, advice, way, request_id }.render()
     };
     match html {
         Ok(html) => {
             let policy = policy::of_failure(&app.server.frame_ancestors);
-            (status, [(CONTENT_SECURITY_POLICY, policy)], Html(html)).into_response()
+            // The address of a page that failed may have something in it that is nobody's business, such as a ticket.
+            let headers = [(CONTENT_SECURITY_POLICY, policy), (REFERRER_POLICY, "no-referrer".to_owned())];
+            (status, headers, Html(html)).into_response()
         }
         Err(problem) => {
             tracing::error!(%problem, "the error page did not render");
@@ -269,6 +303,7 @@ impl Site {
 }
 
 /// The way on from a failure.
+#[derive(Clone, Copy, Debug)]
 struct Way {
     href: &'static str,
     label: &'static str,
@@ -280,6 +315,8 @@ struct Way {
 struct ErrorPage {
     site: Site,
     visitor: Option<String>,
+    /// In somebody else's page: without our header.
+    framed: bool,
     status: u16,
     title: &'static str,
     message: String,

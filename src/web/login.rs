@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::identity::Source;
 
 pub mod password;
+pub mod ticket;
 
 /// `GET /login`: every way of signing in that is open; whoever is signed in goes on. When the only way leads elsewhere,
 /// it is taken at once: after signing out visitors are at `/logout`, and after a failure at its page, so nobody goes round

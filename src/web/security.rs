@@ -101,8 +101,7 @@ fn is_same_origin(headers: &HeaderMap, origin: Option<&HeaderValue>) -> bool {
     }
 }
 
-/// tower-sessions 0.15 removes its cookie without `Secure`, and browsers then keep a `__Host-` cookie: such a removal is
-/// ignored (RFC 6265bis, section 5.7). Fixed upstream after 0.15.0.
+/// Dresses our cookies as far as the session layer cannot.
 pub async fn finish_cookies(State(app): State<App>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     if !app.server.public_url.is_https() {
@@ -111,10 +110,58 @@ pub async fn finish_cookies(State(app): State<App>, request: Request, next: Next
     let cookies: Vec<HeaderValue> = response.headers().get_all(SET_COOKIE).iter().cloned().collect();
     response.headers_mut().remove(SET_COOKIE);
     for cookie in cookies {
-        let text = cookie.to_str().unwrap_or_default();
-        let secure = text.split(';').any(|attribute| attribute.trim().eq_ignore_ascii_case("secure"));
-        let finished = if secure { None } else { HeaderValue::try_from(format!("{text}; Secure")).ok() };
-        response.headers_mut().append(SET_COOKIE, finished.unwrap_or(cookie));
+        let finished = finish(cookie.to_str().unwrap_or_default(), app.server.framed_by_other_sites);
+        response.headers_mut().append(SET_COOKIE, HeaderValue::try_from(finished).unwrap_or(cookie));
     }
     response
+}
+
+/// The session layer (tower-sessions 0.15) removes its cookie without `Secure`, and browsers then keep a `__Host-` cookie:
+/// such a removal is ignored (RFC 6265bis, section 5.7). Fixed upstream after 0.15.0.
+///
+/// It knows nothing of `Partitioned` either. Frames in pages of other sites have only cookies with `SameSite=None`, and as
+/// browsers block those, only partitioned ones (CHIPS): a jar for each site that the visitor sees in the address bar. A
+/// visitor who opens our pages in a window has another session there. A removal must say `Partitioned` too, or it would look
+/// into the wrong jar.
+fn finish(cookie: &str, in_frames_of_other_sites: bool) -> String {
+    let is = |attribute: &str, names: &[&str]| {
+        let name = attribute.split('=').next().unwrap_or_default().trim();
+        names.iter().any(|known| name.eq_ignore_ascii_case(known))
+    };
+    let replaced: &[&str] = if in_frames_of_other_sites { &["secure", "samesite", "partitioned"] } else { &["secure"] };
+    let mut attributes = cookie.split(';').map(str::trim);
+    let pair = attributes.next().unwrap_or_default();
+    let mut finished: Vec<_> =
+        std::iter::once(pair).chain(attributes.filter(|attribute| !is(attribute, replaced))).collect();
+    finished.push("Secure");
+    if in_frames_of_other_sites {
+        finished.extend(["SameSite=None", "Partitioned"]);
+    }
+    finished.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cookies_and_their_removal_are_dressed_alike() {
+        for (cookie, framed, expected) in [
+            (
+                "__Host-a=1; HttpOnly; SameSite=Lax; Secure; Path=/",
+                false,
+                "__Host-a=1; HttpOnly; SameSite=Lax; Path=/; Secure",
+            ),
+            ("__Host-a=; Path=/; Max-Age=0", false, "__Host-a=; Path=/; Max-Age=0; Secure"),
+            (
+                "__Host-a=1; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=60",
+                true,
+                "__Host-a=1; HttpOnly; Path=/; Max-Age=60; Secure; SameSite=None; Partitioned",
+            ),
+            ("__Host-a=; Path=/; Max-Age=0", true, "__Host-a=; Path=/; Max-Age=0; Secure; SameSite=None; Partitioned"),
+            ("secure=1; secure; partitioned", true, "secure=1; Secure; SameSite=None; Partitioned"),
+        ] {
+            assert_eq!(finish(cookie, framed), expected);
+        }
+    }
 }

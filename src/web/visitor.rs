@@ -85,6 +85,22 @@ pub async fn begin(app: &App, session: &Session, identity: Identity) -> Result<R
     Ok(wanted.as_deref().and_then(ReturnPath::parse).unwrap_or_default())
 }
 
+/// Like [`begin`]; but somebody who is signed in as this very person keeps their session, with what is known of them now:
+/// a portal hands the same person over again and again, and tabs that are open carry on.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn begin_or_renew(app: &App, session: &Session, identity: Identity) -> Result<ReturnPath, Error> {
+    match Visit::current(app, session).await? {
+        Some(visit) if visit.identity.key() == identity.key() => {
+            let now = app.clock.now();
+            Visit { identity, signed_in: now, seen: now, ..visit }.save(app, session).await?;
+            Ok(ReturnPath::default())
+        }
+        _ => begin(app, session, identity).await,
+    }
+}
+
 /// A visitor who is signed in. Handlers that take one are closed to everybody else.
 pub struct SignedIn(Visit);
 

@@ -211,6 +211,23 @@ fn it_serves_logs_and_stops_when_asked() {
     assert_eq!(server.child.wait().expect("it ends").code(), Some(0));
 }
 
+/// Everything that a server with these settings logs while something is done with it, and what came of that.
+pub fn log_of<T>(
+    folder: &Path,
+    changes: &[(&str, &str)],
+    what: impl FnOnce(&dyn Fn(&str) -> String) -> T,
+) -> (String, T) {
+    let port = free_port();
+    let listen = format!("127.0.0.1:{port}");
+    configure(folder, &[&[("LISTEN", listen.as_str()), ("LOG_FORMAT", "json")], changes].concat());
+    let mut server = Server::start(folder);
+    let mut log = server.wait_for("serving");
+    let done = what(&|path| get(port, path));
+    assert!(Command::new("kill").arg(server.child.id().to_string()).status().expect("kill").success());
+    server.log.read_to_string(&mut log).expect("a log");
+    (log, done)
+}
+
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
 }

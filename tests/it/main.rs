@@ -12,5 +12,6 @@ mod scripts;
 mod sessions;
 mod sign_in;
 mod tenant;
+mod ticket;
 mod token;
 mod token_endpoint;

@@ -104,6 +104,11 @@ impl Portal {
         Self::on(folder, env, clock).await
     }
 
+    /// Another instance on the same database, on the same clock.
+    pub async fn beside(&self) -> Self {
+        Self::on(tempfile::tempdir().expect("a folder"), self.env.clone(), self.clock.clone()).await
+    }
+
     pub fn folder(&self) -> &std::path::Path {
         self.folder.path()
     }

@@ -1,0 +1,81 @@
+//! Signing in with a ticket from the host portal.
+//!
+//! Whoever has a ticket of their own can lead somebody else's browser here with it, who is then signed in as the wrong person
+//! (login CSRF). A portal that is trusted to say who its visitors are gives tickets to those alone; a ticket is good once,
+//! and for minutes; it is taken from a navigation only, which a visitor sees; and each page says who is signed in. More
+//! could be had only if every visit began here.
+
+use axum::Form;
+use axum::extract::{Query, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Redirect, Response};
+use secrecy::SecretString;
+use serde::Deserialize;
+use tower_sessions::Session;
+
+use crate::app::App;
+use crate::auth::ticket::Refused;
+use crate::identity::Identity;
+use crate::web::address::ClientAddress;
+use crate::web::error::Error;
+use crate::web::visitor::{self, ReturnPath};
+
+/// What the portal sends.
+#[derive(Deserialize)]
+pub struct HandOver {
+    ticket: Option<SecretString>,
+    /// Where the visitor wants to go.
+    to: Option<String>,
+}
+
+/// `GET /login/ticket?ticket=...&to=/embed/sales`: by a link or a redirect of the portal.
+pub async fn by_link(
+    State(app): State<App>,
+    session: Session,
+    address: ClientAddress,
+    headers: HeaderMap,
+    Query(handed): Query<HandOver>,
+) -> Result<Response, Error> {
+    take(&app, &session, address, &headers, handed).await
+}
+
+/// `POST /login/ticket`: by a form of the portal, so that the ticket is in no address at all.
+pub async fn by_form(
+    State(app): State<App>,
+    session: Session,
+    address: ClientAddress,
+    headers: HeaderMap,
+    Form(handed): Form<HandOver>,
+) -> Result<Response, Error> {
+    take(&app, &session, address, &headers, handed).await
+}
+
+/// Signs the visitor in and leads on, away from an address that may have the ticket in it: the redirect (303) replaces it
+/// in the address bar and the history.
+async fn take(
+    app: &App,
+    session: &Session,
+    ClientAddress(address): ClientAddress,
+    headers: &HeaderMap,
+    handed: HandOver,
+) -> Result<Response, Error> {
+    let identity = redeem(app, headers, handed.ticket).await.inspect_err(|refused| {
+        tracing::warn!(target: "audit", %refused, %address, "sign-in refused");
+    })?;
+    tracing::info!(target: "audit", identity = identity.key(), %address, "signed in");
+    let wanted = visitor::begin_or_renew(app, session, identity).await?;
+    let to = handed.to.as_deref().map(ReturnPath::parse);
+    if matches!(to, Some(None)) {
+        tracing::warn!("what came with a ticket as `to` is no path of ours, and was not followed");
+    }
+    Ok(Redirect::to(to.flatten().unwrap_or(wanted).as_str()).into_response())
+}
+
+async fn redeem(app: &App, headers: &HeaderMap, ticket: Option<SecretString>) -> Result<Identity, Refused> {
+    // Browsers say what a request is for; an image or a script would sign somebody in behind their back.
+    if headers.get("sec-fetch-mode").is_some_and(|mode| mode != "navigate") {
+        return Err(Refused::NoNavigation);
+    }
+    let (Some(tickets), Some(ticket)) = (&app.tickets, ticket) else { return Err(Refused::Missing) };
+    tickets.redeem(&ticket, app.clock.now()).await
+}
