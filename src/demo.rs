@@ -7,11 +7,13 @@
 //! The rooms: `settings` is what it can be told, `control` the hand behind the curtain; `state` what it knows. `listener`
 //! is the door; `access` asks every request where it comes from; `refusal` holds the shapes of "no". `login` checks
 //! tokens, `users` and `session` keep what comes of it, `rest` answers about it. `engine` is the websocket and its
-//! protocol, over `model`, a small app that really computes; `single` is the page that draws it.
+//! protocol, over `model`, a small app that really computes; `single` is the page that draws it. Apart stands `host`, a
+//! simulated portal that hands its visitors over with tickets.
 
 mod access;
 mod control;
 mod engine;
+mod host;
 mod listener;
 mod login;
 mod model;
@@ -33,6 +35,7 @@ use axum::{Router, http::StatusCode, middleware, response::Redirect, routing};
 
 pub use control::Control;
 pub use engine::Socket;
+pub use host::{HostPortal, HostSettings};
 pub use refusal::{Refusal, Times};
 pub use settings::{
     AlreadyOpen, Cookies, HandshakeRefusal, IdentityProvider, MissingObject, NoAccess, Race, Settings, Switches, Theme,

@@ -1,20 +1,23 @@
-//! `demo`: a simulated tenant, a fresh key, a few pages and two accounts, and then the same road as in production.
+//! `demo`: a simulated tenant, a fresh key, a few pages, two accounts and a simulated host portal, and then the same road
+//! as in production.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use anyhow::Context;
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 use time::{Duration, OffsetDateTime};
+use zeroize::Zeroizing;
 
 use super::serve;
 use crate::app::App;
 use crate::auth::password;
 use crate::clock::Clock;
 use crate::config::{self, Config, Env};
-use crate::demo::{self, IdentityProvider, Tenant, WebIntegration};
+use crate::demo::{self, HostPortal, HostSettings, IdentityProvider, Tenant, WebIntegration};
 use crate::identity::Account;
 use crate::qlik::key::{self, CertificateDates, KeySize};
 
@@ -48,10 +51,19 @@ pub async fn run(demo: Demo, clock: Clock) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let portal = format!("http://localhost:{}", address.port());
     let pair = key::generate(KeySize::Rsa2048, "demo", a_day_from(clock.now()))?;
+    let secret = random_secret();
+    let host = HostPortal::start(HostSettings {
+        name: "localhost".into(),
+        tls: None,
+        target: portal.clone(),
+        page: "/embed/sales".into(),
+        secret: secret.expose_secret().into(),
+    })
+    .context("the simulated host portal cannot be started")?;
     let tenant = Tenant::start(demo::Settings {
         providers: vec![IdentityProvider::new(ISSUER, KEY_ID, pair.certificate)],
         web_integrations: vec![WebIntegration::new(demo::WEB_INTEGRATION_ID, [portal.clone()])],
-        frame_ancestors: vec![portal.clone()],
+        frame_ancestors: vec![portal.clone(), host.origin().into()],
         ..demo::Settings::default()
     })
     .await
@@ -59,11 +71,12 @@ pub async fn run(demo: Demo, clock: Clock) -> anyhow::Result<()> {
 
     let folder = tempfile::tempdir().context("a temporary folder cannot be made")?;
     fs::write(folder.path().join(PAGES_FILE), pages()).context("the temporary folder cannot be written to")?;
-    let config = configuration(address, tenant.origin(), &pair.private_key, folder.path(), &clock)?;
-    let app = App::open(config, clock).await?;
+    let places = Places { listen: address, tenant: tenant.origin(), host: host.origin(), folder: folder.path() };
+    let app = App::open(configuration(&places, &pair.private_key, &secret, &clock)?, clock).await?;
     add_accounts(&app).await?;
     let accounts = ACCOUNTS.map(|(id, password, ..)| format!("{id} with password {password}")).join(", or ");
     println!("The demo is at {portal} - sign in as {accounts}. Ctrl+C ends it.");
+    println!("Or come from a host portal, where you are signed in already: {}", host.origin());
     serve::serve(app, listener).await
 }
 
@@ -75,27 +88,45 @@ fn a_day_from(now: OffsetDateTime) -> CertificateDates {
     CertificateDates { not_before: now - Duration::HOUR, not_after: now + Duration::DAY }
 }
 
+/// 32 random bytes in base64url.
+fn random_secret() -> SecretString {
+    let mut bytes = Zeroizing::new([0; 32]);
+    aws_lc_rs::rand::fill(bytes.as_mut_slice()).expect("the operating system has randomness");
+    BASE64_URL_SAFE_NO_PAD.encode(bytes).into()
+}
+
+/// Where everything is.
+struct Places<'a> {
+    listen: SocketAddr,
+    tenant: &'a str,
+    host: &'a str,
+    folder: &'a Path,
+}
+
 /// What an administrator would have set, checked as theirs is.
 fn configuration(
-    listen: SocketAddr,
-    tenant: &str,
+    places: &Places<'_>,
     private_key: &SecretString,
-    folder: &Path,
+    ticket_secret: &SecretString,
     clock: &Clock,
 ) -> anyhow::Result<Config> {
-    let database = format!("sqlite:{}", folder.join("demo.db").display());
-    let file = folder.join(PAGES_FILE).display().to_string();
-    let listen = listen.to_string();
+    let database = format!("sqlite:{}", places.folder.join("demo.db").display());
+    let file = places.folder.join(PAGES_FILE).display().to_string();
+    let (listen, frame_ancestors) = (places.listen.to_string(), format!("self,{}", places.host));
     let env: Env = [
         ("LISTEN", listen.as_str()),
         ("PORTAL_NAME", "Acme Portal"),
-        ("QLIK_TENANT", tenant),
+        ("FRAME_ANCESTORS", &frame_ancestors),
+        ("QLIK_TENANT", places.tenant),
         ("QLIK_WEB_INTEGRATION_ID", demo::WEB_INTEGRATION_ID),
         ("QLIK_APP_ID", demo::APP_ID),
         ("CONFIG_FILE", file.as_str()),
         ("QLIK_JWT_ISSUER", ISSUER),
         ("QLIK_JWT_KEY_ID", KEY_ID),
         ("QLIK_JWT_PRIVATE_KEY", private_key.expose_secret()),
+        ("SIGN_IN", "password, ticket"),
+        ("TICKET_ISSUER", places.host),
+        ("TICKET_SECRET", ticket_secret.expose_secret()),
         ("DATABASE_URL", database.as_str()),
         ("SHUTDOWN_GRACE", "1s"),
     ]

@@ -13,4 +13,5 @@ mod pages;
 mod scene;
 mod sheet;
 mod sign_in;
+mod tickets;
 mod window;

@@ -13,6 +13,7 @@ mod frames;
 mod hand_over;
 mod key_set;
 mod refusals;
+mod settings;
 
 pub const SECRET: &str = "a secret that the portal and the server share";
 pub const ISSUER: &str = "https://intranet.example";

@@ -9,12 +9,13 @@ use super::audit;
 use super::scene::{Scene, Sites};
 use super::window::{Window, Wishes};
 
-const PORTAL: &str = "portal.test";
-const TENANT: &str = "northwind.qlikcloud.test";
+pub const PORTAL: &str = "portal.test";
+pub const TENANT: &str = "northwind.qlikcloud.test";
 
-/// A certificate for both names, for a browser that ignores who signed it.
-fn certificate() -> (TempDir, PathBuf, PathBuf) {
-    let pair = rcgen::generate_simple_self_signed([PORTAL.to_owned(), TENANT.to_owned()]).unwrap();
+/// A certificate for these names, for a browser that ignores who signed it.
+pub fn certificate(names: &[&str]) -> (TempDir, PathBuf, PathBuf) {
+    let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
+    let pair = rcgen::generate_simple_self_signed(names).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let (certificate, key) = (folder.path().join("certificate.pem"), folder.path().join("key.pem"));
     std::fs::write(&certificate, pair.cert.pem()).unwrap();
@@ -31,7 +32,7 @@ async fn blocked_third_party_cookies_are_told_in_the_words_of_the_tutorial() {
 }
 
 async fn blocked_cookies_are_told(cors_on_errors: bool) {
-    let (_folder, certificate, key) = certificate();
+    let (_folder, certificate, key) = certificate(&[PORTAL, TENANT]);
     let sites = Sites { portal: PORTAL, tenant: TENANT, certificate: &certificate, key: &key };
     let scene = Scene::on_two_sites(sites).await;
     scene.tenant.control().change(|settings| settings.switches.cors_on_errors = cors_on_errors);
@@ -53,7 +54,7 @@ async fn blocked_cookies_are_told(cors_on_errors: bool) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn allowed_third_party_cookies_lead_to_the_sheet() {
-    let (_folder, certificate, key) = certificate();
+    let (_folder, certificate, key) = certificate(&[PORTAL, TENANT]);
     let sites = Sites { portal: PORTAL, tenant: TENANT, certificate: &certificate, key: &key };
     let scene = Scene::on_two_sites(sites).await;
     scene.tenant.control().change(|settings| settings.switches.cors_on_errors = false);

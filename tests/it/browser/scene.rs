@@ -8,7 +8,9 @@ use qlik_embed_bff::auth::password;
 use qlik_embed_bff::clock::Clock;
 use qlik_embed_bff::commands::serve;
 use qlik_embed_bff::config;
-use qlik_embed_bff::demo::{self, Cookies, IdentityProvider, Settings, Tenant, Tls, WebIntegration};
+use qlik_embed_bff::demo::{
+    self, Cookies, HostPortal, HostSettings, IdentityProvider, Settings, Tenant, Tls, WebIntegration,
+};
 use qlik_embed_bff::identity::Account;
 use secrecy::SecretString;
 use tempfile::TempDir;
@@ -45,6 +47,13 @@ pub struct Sites<'a> {
     pub key: &'a Path,
 }
 
+impl Sites<'_> {
+    fn tls(&self) -> Tls {
+        let read = |file| std::fs::read_to_string(file).expect("a file of this test");
+        Tls { certificate: read(self.certificate), key: read(self.key) }
+    }
+}
+
 impl Scene {
     /// Portal and tenant on `localhost`, plain.
     pub async fn start() -> Self {
@@ -73,20 +82,55 @@ impl Scene {
 
     /// Portal and tenant on two different sites, both with TLS, as in production.
     pub async fn on_two_sites(sites: Sites<'_>) -> Self {
+        Self::with_tls(serve::bind(LOOPBACK).expect("a free port"), sites, |_| {}, &[]).await
+    }
+
+    /// The same, and a host portal on a third site, which hands its visitors over and frames our pages.
+    pub async fn with_host_portal(sites: Sites<'_>, name: &str, cookies: Cookies) -> (Self, HostPortal) {
         let listener = serve::bind(LOOPBACK).expect("a free port");
+        let secret = "a secret that both of them know".repeat(2);
+        let host = HostPortal::start(HostSettings {
+            name: name.to_owned(),
+            tls: Some(sites.tls()),
+            target: format!("https://{}:{}", sites.portal, port(&listener)),
+            page: "/embed/default".into(),
+            secret: secret.clone(),
+        })
+        .expect("the host portal starts");
+        let ancestors = format!("self {}", host.origin());
+        let more = [
+            ("SIGN_IN", "password, ticket"),
+            ("TICKET_ISSUER", host.origin()),
+            ("TICKET_SECRET", &secret),
+            ("FRAME_ANCESTORS", &ancestors),
+        ];
+        let edit = |tenant: &mut Settings| {
+            tenant.cookies = cookies;
+            tenant.frame_ancestors.push(host.origin().to_owned());
+        };
+        (Self::with_tls(listener, sites, edit, &more).await, host)
+    }
+
+    async fn with_tls(
+        listener: TcpListener,
+        sites: Sites<'_>,
+        edit: impl FnOnce(&mut Settings),
+        more: &[(&str, &str)],
+    ) -> Self {
         let url = format!("https://{}:{}", sites.portal, port(&listener));
         // Its origin, and with it the port, has to be known before the tenant starts.
         let free = port(&serve::bind(LOOPBACK).expect("another free port"));
-        let read = |file| std::fs::read_to_string(file).expect("a file of this test");
-        let tenant = Settings {
+        let mut tenant = Settings {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, free)),
             public_origin: Some(format!("https://{}:{free}", sites.tenant)),
-            tls: Some(Tls { certificate: read(sites.certificate), key: read(sites.key) }),
+            tls: Some(sites.tls()),
             cookies: Cookies::cross_site(),
             ..trusting(&url)
         };
+        edit(&mut tenant);
         let (certificate, key) = (sites.certificate.display().to_string(), sites.key.display().to_string());
-        Self::build(listener, url, tenant, &[("TLS_CERT_FILE", &certificate), ("TLS_KEY_FILE", &key)]).await
+        let tls = [("TLS_CERT_FILE", certificate.as_str()), ("TLS_KEY_FILE", key.as_str())];
+        Self::build(listener, url, tenant, &[&tls[..], more].concat()).await
     }
 
     async fn build(listener: TcpListener, url: String, tenant: Settings, more: &[(&str, &str)]) -> Self {

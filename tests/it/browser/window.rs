@@ -169,9 +169,14 @@ impl Window {
         self.in_frame(async || self.until("document.querySelector('#sheet')?.dataset.state === 'ready'").await).await;
     }
 
+    /// From now on, everything happens inside the frame, until [`Window::in_frame`] has been deeper.
+    pub async fn enter_frame(&self) {
+        self.driver.find(By::Css("#frame iframe")).await.unwrap().enter_frame().await.unwrap();
+    }
+
     /// Does something inside the frame.
     pub async fn in_frame<T>(&self, what: impl AsyncFnOnce() -> T) -> T {
-        self.driver.find(By::Css("#frame iframe")).await.unwrap().enter_frame().await.unwrap();
+        self.enter_frame().await;
         let done = what().await;
         self.driver.enter_default_frame().await.unwrap();
         done
