@@ -266,7 +266,9 @@ fn has_own_words(response: &Response) -> bool {
 fn page(app: &App, wants: Wants, status: StatusCode, failure: &Failure, request_id: String) -> Response {
     let site = Site::of(app);
     let html = if wants == Wants::Frame && status == StatusCode::UNAUTHORIZED {
-        FramedPage { site }.render()
+        // In a page of another site, a session that begins in a tab is in another jar of cookies.
+        let handed_over = app.server.framed_by_other_sites && app.tickets.is_some();
+        FramedPage { site, handed_over }.render()
     } else {
         let Failure { title, message, advice, way, .. } = failure.clone();
         let framed = wants == Wants::Frame;
@@ -330,4 +332,6 @@ struct ErrorPage {
 #[template(path = "framed.html")]
 struct FramedPage {
     site: Site,
+    /// Whether it is the page around that signs visitors in.
+    handed_over: bool,
 }

@@ -211,6 +211,43 @@ fn it_serves_logs_and_stops_when_asked() {
     assert_eq!(server.child.wait().expect("it ends").code(), Some(0));
 }
 
+/// A command that is ended when the test is.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn the_demo_tells_of_its_accounts_and_of_a_portal_that_hands_over() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut demo = command(folder.path(), &["demo", "--port", "0"]);
+    let mut demo = Running(demo.stdout(Stdio::piped()).spawn().expect("it runs"));
+    let mut lines = BufReader::new(demo.0.stdout.take().expect("piped")).lines().map(|line| line.expect("text"));
+    let mut port_after = |words: &str| {
+        let line = lines.next().expect("a line");
+        let rest = line.strip_prefix(words).unwrap_or_else(|| panic!("{line}")).strip_prefix("http://localhost:");
+        let (port, more) = rest.expect("an address").split_once(' ').unwrap_or((rest.expect("an address"), ""));
+        (port.parse::<u16>().expect("a port"), more.to_owned())
+    };
+    let (portal, accounts) = port_after("The demo is at ");
+    assert_eq!(accounts, "- sign in as ada with password ada-demo, or grace with password grace-demo. Ctrl+C ends it.");
+    let (host, _) = port_after("Or come from a host portal, where you are signed in already: ");
+
+    assert!(get(host, "/").contains("Emmy Noether"));
+    assert!(get(host, "/framed").contains("<iframe src=\"/open-dashboard\""));
+    let handed = get(host, "/open-dashboard");
+    let way = handed.lines().find_map(|line| line.strip_prefix("location: ")).expect("a redirect");
+    let path = way.strip_prefix(&format!("http://localhost:{portal}")).expect("to the demo");
+    let taken = get(portal, path);
+    assert!(taken.starts_with("HTTP/1.1 303") && taken.contains("location: /embed/sales\r\n"), "{taken}");
+    assert!(taken.contains("set-cookie: qlik-embed-bff="), "{taken}");
+    assert!(get(portal, path).starts_with("HTTP/1.1 403"), "once");
+}
+
 /// Everything that a server with these settings logs while something is done with it, and what came of that.
 pub fn log_of<T>(
     folder: &Path,

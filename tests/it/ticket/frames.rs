@@ -70,4 +70,10 @@ async fn what_other_sites_may_not_do_they_still_may_not() {
         .await;
     assert_eq!((framed.status, framed.header("x-frame-options")), (StatusCode::OK, ""));
     assert!(framed.header("content-security-policy").ends_with("frame-ancestors 'self' https://intranet.example"));
+
+    // A new tab has cookies of its own: only the page around can sign this visitor in again.
+    let ended = portal.browser().send(Method::GET, "/embed/default", &[("sec-fetch-dest", "iframe")], "").await;
+    assert_eq!(ended.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(ended.text(".lead"), "Reload the page around this one: it signs you in again.");
+    assert!(!ended.body.contains("target=\"_blank\""), "{}", ended.body);
 }
