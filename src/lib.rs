@@ -13,7 +13,7 @@
 //! | 4 | [`config`]: checked settings, or every problem at once |
 //! | 3 | [`auth`]: who the visitor is · [`qlik`]: the tenant, the key, the tokens |
 //! | 2 | [`store`]: what must be remembered · [`mapping`]: from identity to subject · [`pages`]: what there is to see |
-//! | 1 | [`identity`]: the people · [`origin`]: the places · [`clock`]: the time |
+//! | 1 | [`identity`]: the people · [`origin`]: the places · [`clock`]: the time · [`client`]: calls to others |
 //!
 //! Apart stands [`demo`], a simulated tenant. It imports nothing of ours, so that it cannot share our mistakes; only the
 //! command of that name and the tests know it.
@@ -27,6 +27,7 @@
 
 pub mod app;
 pub mod auth;
+pub mod client;
 pub mod clock;
 pub mod commands;
 pub mod config;

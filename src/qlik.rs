@@ -5,7 +5,6 @@
 
 use crate::origin::Origin;
 
-pub mod client;
 pub mod key;
 pub mod session;
 pub mod token;

@@ -8,9 +8,10 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::client;
 use crate::config::{self, Env};
 use crate::identity::{Account, Subject};
-use crate::qlik::{Tenant, client, session, token};
+use crate::qlik::{Tenant, session, token};
 use crate::store::Store;
 
 /// Make one token and print it; it is good for one login

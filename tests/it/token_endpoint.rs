@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use axum::http::{Method, StatusCode};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
+use qlik_embed_bff::client;
 use qlik_embed_bff::clock::Clock;
 use qlik_embed_bff::demo::{self, IdentityProvider, Tenant};
-use qlik_embed_bff::qlik::client;
 use qlik_embed_bff::qlik::key::{self, CertificateDates, KeySize, SigningKey};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};

@@ -1,10 +1,11 @@
-//! The HTTP client for control calls to the tenant: one user agent, one TLS library, bounded in time, no redirects.
+//! The HTTP client for calls to the tenant and to an OpenID provider: one user agent, one TLS library, bounded in time, no
+//! redirects.
 
 use std::time::Duration;
 
 use reqwest::{Client, redirect};
 
-/// How long the tenant may take to accept a connection.
+/// How long the other side may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long one call may take in all.
 const CALL: Duration = Duration::from_secs(30);
