@@ -6,14 +6,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 
+use crate::auth::oidc::Oidc;
 use crate::auth::password::Passwords;
 use crate::auth::ticket::Tickets;
+use crate::client;
 use crate::clock::Clock;
 use crate::config::{Config, Server, SessionAges};
 use crate::identity::Source;
 use crate::mapping::Mapping;
 use crate::pages::Pages;
-use crate::qlik::{Tenant, client, token};
+use crate::qlik::{Tenant, token};
 use crate::store::Store;
 
 /// The application. Clones share it.
@@ -36,6 +38,8 @@ pub struct Parts {
     pub sign_in: Vec<Source>,
     /// Checks passwords.
     pub passwords: Passwords,
+    /// Signs in at the OpenID provider, when that is open.
+    pub oidc: Option<Oidc>,
     /// Takes tickets, when they are one of the ways.
     pub tickets: Option<Tickets>,
     /// How long sessions live.
@@ -51,9 +55,14 @@ impl App {
     /// Opens the store and puts the parts together.
     ///
     /// # Errors
-    /// When the store cannot be opened, no thread can be started for signing, or no client be made to fetch keys with.
+    /// When the store cannot be opened, no client for calls can be made, or no thread can be started for signing.
     pub async fn open(config: Config, clock: Clock) -> anyhow::Result<Self> {
+        const NO_CLIENT: &str = "the certificate authorities of this machine cannot be read";
         let store = Store::open(&config.store).await?;
+        let oidc = match config.oidc {
+            Some(settings) => Some(Oidc::new(settings, client::new().context(NO_CLIENT)?, store.clone())),
+            None => None,
+        };
         let tickets = config.ticket.map(|settings| Tickets::new(settings, store.clone(), client::new));
         Ok(Self(Arc::new(Parts {
             server: config.server,
@@ -63,7 +72,8 @@ impl App {
             tokens: token::Issuer::new(config.token).context("cannot start the threads that sign tokens")?,
             sign_in: config.sign_in,
             passwords: Passwords::new(store.clone()),
-            tickets: tickets.transpose().context("cannot make a client to fetch the portal's keys with")?,
+            oidc,
+            tickets: tickets.transpose().context(NO_CLIENT)?,
             session: config.session,
             store,
             clock,

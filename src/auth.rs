@@ -2,8 +2,9 @@
 
 use crate::identity::Source;
 
+pub mod oidc;
 pub mod password;
 pub mod ticket;
 
 /// The ways that there are.
-pub const WAYS: &[Source] = &[Source::Password, Source::Ticket];
+pub const WAYS: &[Source] = &[Source::Password, Source::Oidc, Source::Ticket];

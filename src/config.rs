@@ -9,7 +9,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use time::OffsetDateTime;
 
-use crate::auth::ticket;
+use crate::auth;
 use crate::identity::Source;
 use crate::mapping::Mapping;
 use crate::origin::Origin;
@@ -19,6 +19,7 @@ use crate::store;
 
 mod file;
 mod frames;
+mod oidc;
 mod page;
 mod reader;
 mod server;
@@ -48,8 +49,10 @@ pub struct Config {
     pub token: token::Settings,
     /// Ways of signing in that are open; at least one.
     pub sign_in: Vec<Source>,
+    /// The OpenID provider, when signing in there is open.
+    pub oidc: Option<auth::oidc::Settings>,
     /// What tickets are checked with, when they are one of the ways.
-    pub ticket: Option<ticket::Settings>,
+    pub ticket: Option<auth::ticket::Settings>,
     /// From identities to subjects.
     pub mapping: Mapping,
     /// What is remembered, and where.
@@ -123,7 +126,9 @@ pub fn load(env: &Env, now: OffsetDateTime) -> Result<Loaded, Problems> {
     let pages = page::read(&mut reader);
     let token = signing::read(&mut reader, now);
     let sign_in = server::sign_in(&mut reader);
-    let ticket = tickets::read(&mut reader, sign_in.as_deref(), server.as_ref().map(|server| &server.public_url));
+    let public_url = server.as_ref().map(|server| &server.public_url);
+    let oidc = oidc::read(&mut reader, sign_in.as_deref(), public_url);
+    let ticket = tickets::read(&mut reader, sign_in.as_deref(), public_url);
     let mapping = page::mapping(&mut reader);
     let store = server::store(&mut reader);
     let session = server::session(&mut reader);
@@ -137,6 +142,7 @@ pub fn load(env: &Env, now: OffsetDateTime) -> Result<Loaded, Problems> {
             pages: pages?,
             token: token?,
             sign_in: sign_in?,
+            oidc,
             ticket: ticket?,
             mapping: mapping?,
             store: store?,

@@ -64,9 +64,14 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// One text per person across all sources; `:` is in no source's name, so two persons never share it.
+    /// One text per person across all sources, from [`Identity::key_of`].
     pub fn key(&self) -> String {
-        format!("{}:{}", self.source, self.id)
+        Self::key_of(self.source, &self.id)
+    }
+
+    /// The key of whoever has this id at this source; `:` is in no source's name, so two persons never share it.
+    pub fn key_of(source: Source, id: &str) -> String {
+        format!("{source}:{id}")
     }
 }
 

@@ -115,6 +115,8 @@ pub enum Kind {
     UsedTicket,
     /// A logout token that was used: by issuer and `jti`.
     UsedLogoutToken,
+    /// The ID token with which a session began, to sign out with: by a name that the session knows.
+    IdToken,
 }
 
 impl Kind {
@@ -123,6 +125,7 @@ impl Kind {
             Self::PendingLogin => b"pending login",
             Self::UsedTicket => b"used ticket",
             Self::UsedLogoutToken => b"used logout token",
+            Self::IdToken => b"id token",
         };
         hash(&[kind, b"\0", name.as_bytes()].concat())
     }

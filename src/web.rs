@@ -51,6 +51,12 @@ pub fn router(app: App) -> Router {
     if app.sign_in.contains(&Source::Password) {
         sign_in = sign_in.route("/login", post(login::password::check));
     }
+    if app.oidc.is_some() {
+        sign_in = sign_in
+            .route("/login/oidc", get(login::oidc::start))
+            .route("/login/oidc/callback", get(login::oidc::finish).layer(from_fn(security::hide_address)))
+            .route("/login/oidc/logout", post(login::oidc::end));
+    }
     if app.sign_in.contains(&Source::Ticket) {
         sign_in = sign_in.route(HAND_OVER, get(login::ticket::by_link).post(login::ticket::by_form));
     }

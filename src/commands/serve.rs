@@ -54,6 +54,12 @@ pub async fn serve(app: App, listener: TcpListener) -> anyhow::Result<()> {
     tokio::spawn(drain_on_signal(app.clone(), handle.clone()));
     let sweeper = tokio::spawn(sweep(app.store.clone(), app.clock.clone()));
     tracing::info!(listen = %listener.local_addr()?, public_url = %app.server.public_url, "serving");
+    let ahead = app.clone();
+    tokio::spawn(async move {
+        if let Some(oidc) = &ahead.oidc {
+            oidc.look_up(ahead.clock.now()).await;
+        }
+    });
     let service = web::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let tls = app.server.tls.as_ref().map(Tls::load).transpose();
     let served = match tls.map_err(|(variable, problem)| anyhow!("{variable} {problem}"))? {

@@ -70,6 +70,12 @@ pub const SETTINGS: &[Setting] = &[
     setting("QLIK_JWT_SKEW").or("30s"),
     // signing in
     setting("SIGN_IN").or("password"),
+    setting("OIDC_ISSUER"),
+    setting("OIDC_CLIENT_ID"),
+    setting("OIDC_CLIENT_SECRET").secret(),
+    setting("OIDC_SCOPES").or("openid,profile,email"),
+    setting("OIDC_GROUPS_CLAIM").or("groups"),
+    setting("OIDC_PROMPT_NONE").or("false"),
     setting("TICKET_ISSUER"),
     setting("TICKET_ALGORITHM"),
     setting("TICKET_PUBLIC_KEY").secret(),

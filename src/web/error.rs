@@ -15,7 +15,7 @@ use serde_json::json;
 use super::trail::RequestId;
 use super::{assets, policy};
 use crate::app::App;
-use crate::auth::ticket;
+use crate::auth::{oidc, ticket};
 use crate::mapping;
 use crate::qlik::token;
 use crate::store;
@@ -38,6 +38,9 @@ pub enum Error {
     /// This person is nobody to Qlik.
     #[error("denied: {0}")]
     Denied(#[from] mapping::Denied),
+    /// The OpenID provider, or its answer.
+    #[error(transparent)]
+    Oidc(#[from] oidc::Error),
     /// No token.
     #[error(transparent)]
     Token(#[from] token::Error),
@@ -75,6 +78,7 @@ impl Error {
             Self::Ticket(refused) if refused.is_temporary() => StatusCode::SERVICE_UNAVAILABLE,
             // Not 401: there is nothing to sign in with here, and who is sent to `/login` would never learn why.
             Self::ForeignOrigin | Self::Denied(_) | Self::Ticket(_) => StatusCode::FORBIDDEN,
+            Self::Oidc(problem) => of_sign_in(problem).0,
             Self::Token(token::Error::Saturated { .. }) | Self::Store(_) | Self::Session(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -99,11 +103,70 @@ impl Error {
                 advice: Some("Ask your administrator to complete your account."),
                 ..failure
             },
+            Self::Oidc(problem) => {
+                let (status, code, title, message) = of_sign_in(problem);
+                let of_status = Failure::of_status(status);
+                Failure { code, title, message: message.to_owned(), way: Some(AGAIN), ..of_status }
+            }
             Self::Token(token::Error::Saturated { retry_after }) => {
                 Failure { code: "busy", retry_after: Some(retry_after.as_secs().max(1)), ..failure }
             }
             _ => failure,
         }
+    }
+}
+
+/// What a visitor is told when signing in at the OpenID provider fails: status, code, title, message.
+fn of_sign_in(problem: &oidc::Error) -> (StatusCode, &'static str, &'static str, &'static str) {
+    match problem {
+        oidc::Error::Unavailable(_) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "provider_unavailable",
+            "Signing in is not possible right now",
+            "The service that signs you in does not answer. Try again in a moment.",
+        ),
+        oidc::Error::Unusable(_) => (
+            StatusCode::BAD_GATEWAY,
+            "provider_unusable",
+            "Signing in does not work",
+            "This portal and the service that signs you in do not understand each other. Tell your administrator.",
+        ),
+        oidc::Error::NotPending => (
+            StatusCode::BAD_REQUEST,
+            "sign_in_expired",
+            "This sign-in is over",
+            "It took too long, or it was finished already. Begin again.",
+        ),
+        oidc::Error::OtherBrowser => (
+            StatusCode::BAD_REQUEST,
+            "sign_in_elsewhere",
+            "This sign-in did not begin here",
+            "A sign-in has to end in the browser in which it began, and that browser has to accept cookies. Begin again.",
+        ),
+        oidc::Error::Refused(_) => (
+            StatusCode::FORBIDDEN,
+            "sign_in_refused",
+            "You were not signed in",
+            "The service that signs you in did not let you through, or you turned back.",
+        ),
+        oidc::Error::Unverified(_) => (
+            StatusCode::BAD_REQUEST,
+            "not_verified",
+            "Your sign-in could not be verified",
+            "What came back does not prove who you are. Begin again, and tell your administrator if this goes on.",
+        ),
+        oidc::Error::TooMuch { .. } => (
+            StatusCode::FORBIDDEN,
+            "too_many_claims",
+            "Your account is too large",
+            "The service that signs you in says more about you than this portal can keep. Tell your administrator.",
+        ),
+        oidc::Error::Store(_) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable",
+            "Not available right now",
+            "The server cannot do this at the moment. Try again shortly.",
+        ),
     }
 }
 
@@ -137,8 +200,7 @@ impl Failure {
             _ => ("internal", "Something went wrong", "The fault is ours, and it has been logged. Try again."),
         };
         let retry_after = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(5);
-        let way = Some(Way { href: "/", label: "Go to the start page" });
-        Self { code, title, message: message.to_owned(), advice: None, way, retry_after }
+        Self { code, title, message: message.to_owned(), advice: None, way: Some(START), retry_after }
     }
 
     /// The exact reason is for the log: it would tell a forger what to do better. The way back is the portal's page, whose
@@ -214,10 +276,11 @@ impl Wants {
 }
 
 /// What the layers inside have added and a failure keeps. The rest described the body that is replaced.
-const KEPT: [HeaderName; 6] = [
+const KEPT: [HeaderName; 7] = [
     SET_COOKIE,
     VARY,
     ALLOW,
+    REFERRER_POLICY,
     ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_ALLOW_CREDENTIALS,
     HeaderName::from_static("cross-origin-resource-policy"),
@@ -310,6 +373,9 @@ struct Way {
     href: &'static str,
     label: &'static str,
 }
+
+const START: Way = Way { href: "/", label: "Go to the start page" };
+const AGAIN: Way = Way { href: "/login", label: "Sign in again" };
 
 /// A failure, for people.
 #[derive(Template)]

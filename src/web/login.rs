@@ -12,6 +12,7 @@ use super::visitor::Visit;
 use crate::app::App;
 use crate::identity::Source;
 
+pub mod oidc;
 pub mod password;
 pub mod ticket;
 
@@ -29,10 +30,15 @@ pub async fn form(State(app): State<App>, session: Session) -> Result<Response, 
     }
 }
 
-/// `POST /logout`: ends the session.
-pub async fn sign_out(session: Session) -> Result<Response, Error> {
+/// `POST /logout`: ends the session. Whoever signed in at the OpenID provider is sent there to sign out, and comes back to
+/// `GET /logout`.
+pub async fn sign_out(State(app): State<App>, session: Session) -> Result<Response, Error> {
+    let way_out = oidc::way_out(&app, &session).await?;
     session.flush().await?;
-    Ok(Redirect::to("/logout").into_response())
+    let Some(way_out) = way_out else { return Ok(Redirect::to("/logout").into_response()) };
+    // Not a redirect: as the answer to a form, it may not leave our origin (CSP level 3, section 6.4.1, form-action).
+    let page = LeavingPage { site: Site::of(&app), visitor: None, way_out };
+    Ok(Html(page.render()?).into_response())
 }
 
 /// `GET /logout`: says that the session has ended. Its script ends the tenant's session in this browser too.
@@ -101,6 +107,15 @@ impl LoginPage {
             _ => None,
         }
     }
+}
+
+/// While signing out at the provider.
+#[derive(Template)]
+#[template(path = "leaving.html")]
+struct LeavingPage {
+    site: Site,
+    visitor: Option<String>,
+    way_out: String,
 }
 
 /// After signing out.

@@ -66,6 +66,13 @@ pub async fn add_headers(State(Headers(defaults)): State<Headers>, request: Requ
     response
 }
 
+/// For a route whose address has something in it that is for us alone: no page that it shows tells anybody where it was.
+pub async fn hide_address(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
+
 /// Tokens are for our own pages, and for pages of origins in `TOKEN_ALLOWED_ORIGINS` (with CORS headers for them).
 pub async fn check_token_origin(State(app): State<App>, request: Request, next: Next) -> Result<Response, Error> {
     let headers = request.headers();

@@ -13,13 +13,17 @@ use tower_sessions::{Expiry, Session};
 
 use super::error::{Error, Wants};
 use crate::app::App;
-use crate::identity::Identity;
+use crate::identity::{Identity, Source};
 use crate::pages::Slug;
-use crate::store::sessions::OWNER;
+use crate::store::Kind;
+use crate::store::sessions::{OWNER, PROVIDER_SESSION};
 
 /// The entries of a session.
 const VISIT: &str = "visit";
 const RETURN_TO: &str = "return_to";
+/// Under which name the store keeps the ID token of this session: tokens are large, and a session is read with every
+/// request.
+const ID_TOKEN: &str = "id_token";
 /// How long the way back is kept for somebody who has not signed in.
 const WAY_BACK: Duration = Duration::minutes(15);
 /// How often activity is written down; sessions may end that much sooner than `SESSION_IDLE` says.
@@ -74,15 +78,74 @@ impl Visit {
 /// When the store does not answer.
 pub async fn begin(app: &App, session: &Session, identity: Identity) -> Result<ReturnPath, Error> {
     let wanted: Option<String> = session.remove(RETURN_TO).await?;
+    begin_anew(app, session, identity).await?;
+    Ok(wanted.as_deref().and_then(ReturnPath::parse).unwrap_or_default())
+}
+
+/// What a sign-in at an OpenID provider leaves for signing out of both.
+pub struct AtProvider {
+    /// Names the session there.
+    pub session: Option<String>,
+    /// The ID token, as a hint to the provider.
+    pub id_token: Option<String>,
+}
+
+/// Begins a session as [`begin`] does, for a person whom an OpenID provider has signed in. Where they wanted to go is
+/// known from where the sign-in began.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn begin_at_provider(app: &App, session: &Session, identity: Identity, at: AtProvider) -> Result<(), Error> {
+    begin_anew(app, session, identity).await?;
+    if let Some(name) = at.session {
+        session.insert(PROVIDER_SESSION, name).await?;
+    }
+    if let Some(token) = at.id_token {
+        let (name, until) = (random(), app.clock.now() + app.session.max);
+        app.store.keep(Kind::IdToken, &name, token.into_bytes(), until).await?;
+        session.insert(ID_TOKEN, name).await?;
+    }
+    Ok(())
+}
+
+/// Whether whoever is signed in came from an OpenID provider; if so, the ID token that is left for signing out. It is
+/// given once.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn provider_of(app: &App, session: &Session) -> Result<Option<Option<String>>, Error> {
+    let visit = Visit::current(app, session).await?;
+    if visit.is_none_or(|visit| visit.identity.source != Source::Oidc) {
+        return Ok(None);
+    }
+    let Some(name) = session.get::<String>(ID_TOKEN).await? else { return Ok(Some(None)) };
+    let token = app.store.take(Kind::IdToken, &name, app.clock.now()).await?;
+    Ok(Some(token.and_then(|token| String::from_utf8(token).ok())))
+}
+
+/// Where a visitor who has not signed in wants to go.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn wanted(session: &Session) -> Result<ReturnPath, Error> {
+    let wanted: Option<String> = session.get(RETURN_TO).await?;
+    Ok(wanted.as_deref().and_then(ReturnPath::parse).unwrap_or_default())
+}
+
+async fn begin_anew(app: &App, session: &Session, identity: Identity) -> Result<(), Error> {
     session.clear().await;
     session.cycle_id().await?;
-    let mut engine = [0; 16];
-    aws_lc_rs::rand::fill(&mut engine).expect("the operating system has randomness");
     let now = app.clock.now();
     session.insert(OWNER, identity.key()).await?;
-    let visit = Visit { identity, engine: URL_SAFE_NO_PAD.encode(engine), signed_in: now, seen: now };
-    visit.save(app, session).await?;
-    Ok(wanted.as_deref().and_then(ReturnPath::parse).unwrap_or_default())
+    let visit = Visit { identity, engine: random(), signed_in: now, seen: now };
+    visit.save(app, session).await
+}
+
+/// 128 random bits, as text.
+pub fn random() -> String {
+    let mut bits = [0; 16];
+    aws_lc_rs::rand::fill(&mut bits).expect("the operating system has randomness");
+    URL_SAFE_NO_PAD.encode(bits)
 }
 
 /// Like [`begin`]; but somebody who is signed in as this very person keeps their session, with what is known of them now:

@@ -1,0 +1,369 @@
+//! Signing in at an OpenID provider: code flow with PKCE (OpenID Connect Core 1.0, section 3.1; RFC 7636), the provider
+//! found by discovery. Also both ways of signing out there (RP-Initiated Logout 1.0, Back-Channel Logout 1.0).
+//!
+//! A sign-in that has begun is kept in the store under its `state` until the browser comes back with an answer, so that
+//! several tabs can be under way at once, and any instance can finish what another has begun.
+
+use std::fmt;
+use std::sync::Arc;
+
+use openidconnect::core::{CoreAuthPrompt, CoreAuthenticationFlow};
+use openidconnect::url::Url;
+use openidconnect::{
+    AccessToken, AuthorizationCode, ClientId, CsrfToken, ErrorResponse, IssuerUrl, Nonce, OAuth2TokenResponse,
+    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope, TokenResponse,
+};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use time::{Duration, OffsetDateTime};
+
+use crate::identity::{Identity, Source};
+use crate::store::{self, Kind, SessionsOf, Store};
+
+mod claims;
+mod id_token;
+mod logout;
+mod provider;
+
+use provider::{Metadata, Provider};
+
+/// How long a visitor may take at the provider.
+const PENDING: Duration = Duration::minutes(10);
+/// How far the provider's clock may be from ours. Synchronized clocks are within a second of each other; a minute leaves
+/// room for a machine that was just woken, and is short beside the minutes for which an ID token is good.
+const SKEW: Duration = Duration::minutes(1);
+/// The largest ID token that is kept as a hint for signing out, in bytes: it travels in an address, and servers take
+/// heads of 8 KiB or more.
+const LARGEST_HINT: usize = 4096;
+
+/// Which provider, and who we are to it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The provider's issuer, letter for letter as its discovery document has it.
+    pub issuer: IssuerUrl,
+    /// Our name at the provider.
+    pub client_id: ClientId,
+    /// Our secret there; a public client has none.
+    pub client_secret: Option<SecretString>,
+    /// What is asked for, besides `openid`.
+    pub scopes: Vec<String>,
+    /// The claim with the groups: its name, or a path with dots.
+    pub groups_claim: String,
+    /// Whether the provider is first asked to sign in without showing anything.
+    pub prompt_none: bool,
+    /// Where the provider sends browsers with its answer.
+    pub redirect: RedirectUrl,
+    /// Where the provider sends browsers after signing out.
+    pub after_logout: Url,
+}
+
+/// Why somebody could not sign in, or a logout token was refused. Messages are for the log.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The provider does not answer, or says that it cannot at the moment.
+    #[error("the OpenID provider is not available: {0}")]
+    Unavailable(String),
+    /// The provider's answer cannot be used, or it does not take us for its client.
+    #[error("the OpenID provider cannot be used: {0}")]
+    Unusable(String),
+    /// No sign-in is under way with this `state`: it is too old, was finished already, or never began.
+    #[error("no sign-in is under way with the state of this answer")]
+    NotPending,
+    /// The answer came to another browser than the one that began.
+    #[error("the answer did not come to the browser that began the sign-in")]
+    OtherBrowser,
+    /// The provider did not let the visitor in.
+    #[error("the OpenID provider refused the sign-in: {0}")]
+    Refused(String),
+    /// What the provider is said to have said could not be verified.
+    #[error("not verified: {0}")]
+    Unverified(String),
+    /// More is said about this person than a session can hold.
+    #[error("the claims about {id} have {size} bytes, and {limit} are kept at the most: let the provider send fewer")]
+    TooMuch {
+        /// The subject at the provider.
+        id: String,
+        /// In bytes of JSON.
+        size: usize,
+        /// The same.
+        limit: usize,
+    },
+    /// The store did not answer.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+/// What the provider's answer says, as the browser brings it (RFC 6749, sections 4.1.2 and 4.1.2.1; RFC 9207).
+#[derive(Deserialize)]
+pub struct Answer {
+    state: Option<String>,
+    code: Option<String>,
+    iss: Option<String>,
+    error: Option<String>,
+    error_description: Option<String>,
+}
+
+/// A sign-in that has begun, as it is kept.
+#[derive(Serialize, Deserialize)]
+struct Pending {
+    /// What only the browser that began knows.
+    browser: String,
+    nonce: Nonce,
+    verifier: PkceCodeVerifier,
+    to: String,
+    silent: bool,
+}
+
+/// Where an answer has led.
+pub enum Finished {
+    /// The visitor is known.
+    SignedIn(Box<SignedIn>),
+    /// The provider wants to ask the visitor something, and was told not to: begin again, and let it.
+    Ask {
+        /// Where the visitor wanted to go.
+        to: String,
+    },
+}
+
+/// Somebody whom the provider vouches for.
+pub struct SignedIn {
+    /// Who they are.
+    pub identity: Identity,
+    /// Where they wanted to go.
+    pub to: String,
+    /// Names their session at the provider among all providers' sessions, if it has a name.
+    pub provider_session: Option<String>,
+    /// The ID token, to sign out with; none when it is too large for that.
+    pub id_token: Option<String>,
+}
+
+/// The way in through one provider.
+pub struct Oidc {
+    settings: Settings,
+    provider: Provider,
+    store: Store,
+}
+
+impl fmt::Debug for Oidc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Oidc").field(&self.settings.issuer).finish()
+    }
+}
+
+impl Oidc {
+    /// Asks nothing yet: the provider is looked up when it is first needed.
+    pub fn new(settings: Settings, client: reqwest::Client, store: Store) -> Self {
+        let provider = Provider::new(settings.issuer.clone(), client);
+        Self { settings, provider, store }
+    }
+
+    /// Looks the provider up ahead of the first visitor, so that the log tells early when something is wrong with it.
+    pub async fn look_up(&self, now: OffsetDateTime) {
+        // What went wrong was logged, and is tried again when somebody signs in.
+        let _ = self.provider.metadata(now).await;
+    }
+
+    /// Whether the provider is first asked without showing anything.
+    pub fn begins_silently(&self) -> bool {
+        self.settings.prompt_none
+    }
+
+    /// Begins a sign-in of the browser with this secret of its own; afterwards it shall go `to`. Says where at the
+    /// provider to send it.
+    ///
+    /// # Errors
+    /// When the provider is not available or cannot be used, or the store does not answer.
+    pub async fn begin(&self, browser: &str, to: &str, silent: bool, now: OffsetDateTime) -> Result<Url, Error> {
+        let metadata = self.provider.metadata(now).await?;
+        let client = provider::client(&metadata, &self.settings);
+        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+        let scopes = self.settings.scopes.iter().cloned().map(Scope::new);
+        let flow = CoreAuthenticationFlow::AuthorizationCode;
+        let mut request = client
+            .authorize_url(flow, CsrfToken::new_random, Nonce::new_random)
+            .add_scopes(scopes)
+            .set_pkce_challenge(challenge);
+        if silent {
+            request = request.add_prompt(CoreAuthPrompt::None);
+        }
+        let (address, state, nonce) = request.url();
+        let pending = Pending { browser: browser.to_owned(), nonce, verifier, to: to.to_owned(), silent };
+        let value = serde_json::to_vec(&pending).expect("texts are JSON");
+        if !self.store.keep(Kind::PendingLogin, state.secret(), value, now + PENDING).await? {
+            return Err(Error::NotPending); // two random numbers of 128 bits were the same
+        }
+        Ok(address)
+    }
+
+    /// Finishes the sign-in that an answer belongs to. `browser` is the secret of the browser that brings it.
+    ///
+    /// # Errors
+    /// See [`Error`]. The answer is used up in any case.
+    pub async fn finish(&self, answer: Answer, browser: Option<&str>, now: OffsetDateTime) -> Result<Finished, Error> {
+        let pending = self.pending(answer.state.as_deref(), browser, now).await?;
+        let metadata = self.provider.metadata(now).await?;
+        self.check_issuer(&metadata, answer.iss.as_deref())?;
+        if let Some(code) = answer.error {
+            return refusal(&code, answer.error_description.as_deref(), pending);
+        }
+        let code = answer.code.ok_or_else(|| Error::Unusable("its answer has neither a code nor an error".into()))?;
+        let client = provider::client(&metadata, &self.settings);
+        let request = client
+            .exchange_code(AuthorizationCode::new(code))
+            .map_err(|_| Error::Unusable("its discovery document names no token endpoint".into()))?
+            .set_pkce_verifier(pending.verifier);
+        let tokens = request.request_async(self.provider.http()).await.map_err(token_problem)?;
+        let token = tokens.id_token().ok_or_else(|| Error::Unusable("it gave no ID token".into()))?;
+        let verified = self.verify(metadata, token, &pending.nonce, tokens.access_token(), now).await?;
+
+        let mut said = verified.claims;
+        if claims::lack(&said, &self.settings) {
+            self.provider.add_user_info(&client, tokens.access_token(), verified.subject, &mut said).await?;
+        }
+        let provider_session = said.get("sid").and_then(|sid| sid.as_str()).map(|sid| self.provider_session(sid));
+        let identity = claims::identity(said, &self.settings.groups_claim)?;
+        let id_token = Some(token.to_string()).filter(|token| token.len() <= LARGEST_HINT);
+        Ok(Finished::SignedIn(Box::new(SignedIn { identity, to: pending.to, provider_session, id_token })))
+    }
+
+    /// Takes the sign-in that is kept under this state, once. Whoever leads somebody else's browser here with an answer
+    /// of their own would sign it in as themselves: hence the browser's secret (RFC 9700, section 4.7).
+    async fn pending(&self, state: Option<&str>, browser: Option<&str>, now: OffsetDateTime) -> Result<Pending, Error> {
+        let kept = self.store.take(Kind::PendingLogin, state.ok_or(Error::NotPending)?, now).await?;
+        let pending: Option<Pending> = kept.and_then(|kept| serde_json::from_slice(&kept).ok());
+        let pending = pending.ok_or(Error::NotPending)?;
+        if browser == Some(pending.browser.as_str()) { Ok(pending) } else { Err(Error::OtherBrowser) }
+    }
+
+    /// An answer of another provider must not be taken to this one (RFC 9207, section 2.4).
+    fn check_issuer(&self, metadata: &Metadata, said: Option<&str>) -> Result<(), Error> {
+        match said {
+            Some(issuer) if issuer == self.settings.issuer.as_str() => Ok(()),
+            None if !metadata.additional_metadata().authorization_response_iss_parameter_supported => Ok(()),
+            Some(_) => Err(Error::Unverified("the answer is from another issuer".into())),
+            None => Err(Error::Unverified("the answer does not say from which issuer it is".into())),
+        }
+    }
+
+    /// Verifies an ID token; when it is signed with a key that is not known yet, with the keys that there are now.
+    async fn verify(
+        &self,
+        metadata: Arc<Metadata>,
+        token: &id_token::IdToken,
+        nonce: &Nonce,
+        access_token: &AccessToken,
+        now: OffsetDateTime,
+    ) -> Result<id_token::Verified, Error> {
+        let by = |metadata: &Metadata| id_token::verify(token, metadata, &self.settings, nonce, access_token, now);
+        match by(&metadata) {
+            Err(id_token::Problem::UnknownKey) => by(&*self.provider.metadata_anew(now).await?).map_err(Error::from),
+            other => other.map_err(Error::from),
+        }
+    }
+
+    /// One text for each session at each provider. An issuer has no spaces.
+    fn provider_session(&self, sid: &str) -> String {
+        format!("{} {sid}", self.settings.issuer.as_str())
+    }
+
+    /// Where to send a browser that signs out, so that its session at the provider ends too (RP-Initiated Logout 1.0,
+    /// section 2). `None` when the provider offers no such thing, or is not available: we are signed out all the same.
+    pub async fn logout_address(&self, id_token: Option<&str>, now: OffsetDateTime) -> Option<Url> {
+        let metadata = self.provider.metadata(now).await.ok()?;
+        let mut address = metadata.additional_metadata().end_session_endpoint.as_ref()?.url().clone();
+        address
+            .query_pairs_mut()
+            .append_pair("client_id", &self.settings.client_id)
+            .append_pair("post_logout_redirect_uri", self.settings.after_logout.as_str())
+            .extend_pairs(id_token.map(|token| ("id_token_hint", token)));
+        Some(address)
+    }
+
+    /// Ends the sessions that a logout token of the provider names, and says how many there were.
+    ///
+    /// # Errors
+    /// [`Error::Unverified`] for a token that is not the provider's, not for us, not of now, or used before.
+    pub async fn end_sessions(&self, token: &str, now: OffsetDateTime) -> Result<u64, Error> {
+        let by = |metadata: &Metadata| logout::verify(token, metadata, &self.settings.client_id, now);
+        let verified = match by(&*self.provider.metadata(now).await?) {
+            Err(id_token::Problem::UnknownKey) => by(&*self.provider.metadata_anew(now).await?),
+            other => other,
+        };
+        let logout::Token { id, until, whose } = verified?;
+        let name = format!("{} {id}", self.settings.issuer.as_str());
+        if !self.store.keep(Kind::UsedLogoutToken, &name, Vec::new(), until).await? {
+            return Err(Error::Unverified("the logout token was used before".into()));
+        }
+        let ended = match whose {
+            logout::Whose::Session(sid) => {
+                self.store.end_sessions(SessionsOf::ProviderSession(&self.provider_session(&sid))).await?
+            }
+            logout::Whose::Subject(sub) => {
+                self.store.end_sessions(SessionsOf::Owner(&Identity::key_of(Source::Oidc, &sub))).await?
+            }
+        };
+        Ok(ended)
+    }
+}
+
+/// What the provider says when it would have to show something, and was asked not to (OpenID Connect Core 1.0, section
+/// 3.1.2.6).
+const WOULD_ASK: [&str; 4] =
+    ["login_required", "interaction_required", "consent_required", "account_selection_required"];
+/// What it says when it is its own fault (RFC 6749, section 4.1.2.1).
+const NOT_NOW: [&str; 2] = ["server_error", "temporarily_unavailable"];
+
+fn refusal(code: &str, description: Option<&str>, pending: Pending) -> Result<Finished, Error> {
+    if pending.silent && WOULD_ASK.contains(&code) {
+        return Ok(Finished::Ask { to: pending.to });
+    }
+    let said = format!("{} {}", printable(code), printable(description.unwrap_or_default()));
+    let said = said.trim().to_owned();
+    if NOT_NOW.contains(&code) { Err(Error::Unavailable(said)) } else { Err(Error::Refused(said)) }
+}
+
+/// The token endpoint's refusal, without what was sent to it.
+fn token_problem<E>(problem: RequestTokenError<provider::HttpError, E>) -> Error
+where
+    E: ErrorResponse + 'static,
+{
+    match problem {
+        RequestTokenError::Request(problem) => problem.into(),
+        RequestTokenError::ServerResponse(said) => {
+            Error::Unusable(format!("the token endpoint said {}", printable(&said.to_string())))
+        }
+        // The answer itself has tokens.
+        RequestTokenError::Parse(problem, _) => {
+            Error::Unusable(format!("the token endpoint's answer cannot be read at {}", problem.path()))
+        }
+        RequestTokenError::Other(problem) => Error::Unusable(printable(&problem)),
+    }
+}
+
+/// What another server says, fit for one line of a log.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect()
+}
+
+/// An error with what caused it.
+fn with_causes(problem: &dyn std::error::Error) -> String {
+    let mut said = problem.to_string();
+    let mut cause = problem.source();
+    while let Some(problem) = cause {
+        said = format!("{said}: {problem}");
+        cause = problem.source();
+    }
+    printable(&said)
+}
+
+impl From<provider::HttpError> for Error {
+    fn from(problem: provider::HttpError) -> Self {
+        Self::Unavailable(with_causes(&problem))
+    }
+}
+
+impl From<id_token::Problem> for Error {
+    fn from(problem: id_token::Problem) -> Self {
+        Self::Unverified(with_causes(&problem))
+    }
+}
