@@ -98,7 +98,7 @@ fn every_bad_value_is_named_with_its_reason() {
         ("TLS_CERT_FILE", "cert.pem", "is not set, but TLS_CERT_FILE is"),
         ("LOG_FORMAT", "xml", "is neither text nor json"),
         ("RUST_LOG", "a=b=c", "is not a log filter"),
-        ("SIGN_IN", "oidc", "has oidc, which is no way to sign in"),
+        ("SIGN_IN", "magic", "has magic, which is no way to sign in"),
         ("SIGN_IN", ",", "is empty: nobody could sign in"),
         ("SUBJECT_TEMPLATE", "{id", "has a brace without its partner"),
         (
@@ -200,7 +200,7 @@ fn look_alikes_are_reported_and_strangers_are_not() {
     assert_eq!(
         hints,
         [
-            "OIDC_ISUER is not known and has no effect",
+            "OIDC_ISUER is not known and has no effect; did you mean OIDC_ISSUER?",
             "QLIK_SHEETID is not known and has no effect; did you mean QLIK_SHEET_ID?",
             "REDIS_URL has no effect: sessions are kept in the database that DATABASE_URL names"
         ]
@@ -361,4 +361,68 @@ fn tls_files_are_checked_at_the_start() {
         assert_eq!((problems.len(), problems[0].variable.as_str()), (1, variable), "{problems:?}");
         assert!(problems[0].reason.contains(part), "{problems:?}");
     }
+}
+
+#[test]
+fn an_openid_provider_is_asked_for_only_where_it_is_needed() {
+    let open = [
+        ("SIGN_IN", "password, oidc"),
+        ("PUBLIC_URL", "https://portal.example"),
+        ("OIDC_ISSUER", "https://login.example/realms/acme"),
+        ("OIDC_CLIENT_ID", "portal"),
+    ];
+    let (config, hints) = good(&open);
+    let oidc = config.oidc.expect("it is open");
+    assert_eq!(hints, Vec::<String>::new());
+    assert_eq!(oidc.redirect.as_str(), "https://portal.example/login/oidc/callback");
+    assert_eq!(oidc.after_logout.as_str(), "https://portal.example/logout");
+    assert_eq!((oidc.scopes, oidc.groups_claim.as_str()), (vec!["profile".into(), "email".into()], "groups"));
+    assert!(oidc.client_secret.is_none() && !oidc.prompt_none);
+
+    let problems = load(&[("SIGN_IN", "oidc")]).expect_err("two are missing").problems;
+    let missing: Vec<_> = problems.iter().map(|problem| (problem.variable.as_str(), problem.reason.as_str())).collect();
+    assert_eq!(missing, [("OIDC_ISSUER", "is not set"), ("OIDC_CLIENT_ID", "is not set")]);
+
+    let (config, hints) = good(&[("OIDC_CLIENT_ID", "portal")]);
+    assert!(config.oidc.is_none());
+    assert_eq!(hints, ["OIDC_CLIENT_ID has no effect: SIGN_IN does not list oidc"]);
+    assert_eq!(good(&[]).1, Vec::<String>::new());
+
+    for (name, value, reason) in [
+        ("OIDC_ISSUER", "login.example", "is not an address such as https://login.example"),
+        ("OIDC_ISSUER", "ldap://login.example", "must start with https:// (or http:// on this machine)"),
+        (
+            "OIDC_ISSUER",
+            "http://login.example",
+            "must be https: plain http is accepted only for this machine (localhost, 127.0.0.1, [::1])",
+        ),
+        ("OIDC_ISSUER", "https://login.example/?tenant=acme", "must have no query, fragment or user name"),
+        (
+            "OIDC_ISSUER",
+            "https://login.example/.well-known/openid-configuration",
+            "is the address of the discovery document; the issuer is what stands before /.well-known",
+        ),
+        ("OIDC_CLIENT_ID", "", "is not set"),
+        ("OIDC_PROMPT_NONE", "maybe", "is neither true nor false"),
+    ] {
+        assert_eq!(problem(&[&open[..], &[(name, value)]].concat()), (name.to_owned(), reason.to_owned()), "{value}");
+    }
+    assert!(load(&[&open[..], &[("OIDC_ISSUER", "http://localhost:3000")]].concat()).is_ok());
+}
+
+#[test]
+fn the_secret_of_the_openid_client_may_lie_in_a_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("secret");
+    fs::write(&file, "s3cret\n").expect("written");
+    let file = file.display().to_string();
+    let open = [("SIGN_IN", "oidc"), ("OIDC_ISSUER", "https://login.example"), ("OIDC_CLIENT_ID", "portal")];
+    let from_file = [&open[..], &[("OIDC_CLIENT_SECRET_FILE", &file)]].concat();
+    let oidc = good(&from_file).0.oidc.expect("it is open");
+    assert_eq!(oidc.client_secret.as_ref().map(ExposeSecret::expose_secret), Some("s3cret"));
+    assert!(!format!("{oidc:?}").contains("s3cret"));
+    let twice = [&from_file[..], &[("OIDC_CLIENT_SECRET", "another")]].concat();
+    assert_eq!(problem(&twice).0, "OIDC_CLIENT_SECRET");
+    let shown = load(&from_file).expect("good").shown;
+    assert!(shown.iter().any(|line| line.name == "OIDC_CLIENT_SECRET" && line.value == "(set, not shown)"));
 }

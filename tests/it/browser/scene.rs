@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 use crate::portal::{KEY, PASSWORD, settings};
+use crate::provider::Provider;
 
 /// What the header of each page says.
 pub const NAME: &str = "Northwind Portal";
@@ -131,6 +132,16 @@ impl Scene {
         let (certificate, key) = (sites.certificate.display().to_string(), sites.key.display().to_string());
         let tls = [("TLS_CERT_FILE", certificate.as_str()), ("TLS_KEY_FILE", key.as_str())];
         Self::build(listener, url, tenant, &[&tls[..], more].concat()).await
+    }
+
+    /// The same, where visitors sign in at a provider on another site.
+    pub async fn with_provider() -> (Self, Provider) {
+        let listener = serve::bind(LOOPBACK).expect("a free port");
+        let url = format!("http://localhost:{}", port(&listener));
+        let provider = Provider::start(&url).await;
+        let tenant = trusting(&url);
+        let scene = Self::build(listener, url, tenant, &provider.settings()).await;
+        (scene, provider)
     }
 
     async fn build(listener: TcpListener, url: String, tenant: Settings, more: &[(&str, &str)]) -> Self {

@@ -1,26 +1,13 @@
 //! The published clients, unmodified, against the tenant: enigma.js and @qlik/api in Node.
 
-use std::{
-    path::{Path, PathBuf},
-    process::{Command, Output},
-    sync::LazyLock,
-};
+use std::path::Path;
+use std::process::{Command, Output};
 
 use qlik_embed_bff::demo;
 use serde_json::{Value, json};
 
 use super::site::{Site, Visitor};
-
-/// The folder with the packages, installed by lock file when they are missing.
-static PACKAGES: LazyLock<PathBuf> = LazyLock::new(|| {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("web");
-    if !folder.join("node_modules/@qlik/api").is_dir() {
-        let install = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
-        let output = Command::new("npm").args(install).current_dir(&folder).output().expect("npm runs");
-        assert!(output.status.success(), "npm ci: {}", String::from_utf8_lossy(&output.stderr));
-    }
-    folder
-});
+use crate::packages::PACKAGES;
 
 /// Runs a script of `tests/it/clients` with the visitor's cookies, and reads the JSON that it prints.
 async fn run(script: &str, visitor: &Visitor<'_>, more: &[(&str, &str)]) -> Value {
