@@ -165,7 +165,7 @@ impl Bench {
     fn issue(&self) -> impl Future<Output = ()> + Send + use<> {
         let app = self.app.clone();
         async move {
-            let ada = app.mapping.subject(&ada().identity()).expect("a subject");
+            let ada = app.mapping.decide(&ada().identity()).result.expect("a subject");
             black_box(app.tokens.issue(&ada, app.clock.now()).await.expect("a token"));
         }
     }

@@ -19,6 +19,7 @@ use crate::store;
 
 mod file;
 mod frames;
+mod mapping;
 mod oidc;
 mod page;
 mod reader;
@@ -129,7 +130,8 @@ pub fn load(env: &Env, now: OffsetDateTime) -> Result<Loaded, Problems> {
     let public_url = server.as_ref().map(|server| &server.public_url);
     let oidc = oidc::read(&mut reader, sign_in.as_deref(), public_url);
     let ticket = tickets::read(&mut reader, sign_in.as_deref(), public_url);
-    let mapping = page::mapping(&mut reader);
+    let shared = mapping::shared(&mut reader);
+    let mapping = mapping::read(&mut reader, sign_in.as_deref().unwrap_or_default(), shared == Some(true));
     let store = server::store(&mut reader);
     let session = server::session(&mut reader);
     reader.report_strangers();
@@ -173,7 +175,8 @@ pub fn load_token(env: &Env, now: OffsetDateTime) -> Result<(store::Settings, to
     let mut reader = Reader::new(&sources);
     let store = server::store(&mut reader);
     let token = signing::read(&mut reader, now);
-    let mapping = page::mapping(&mut reader);
+    let shared = mapping::shared(&mut reader);
+    let mapping = mapping::read(&mut reader, &[], shared == Some(true));
     reader.finish()?;
     let all = (|| Some((store?, token?, mapping?)))();
     Ok(all.expect("what could not be read was reported as a problem"))

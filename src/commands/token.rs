@@ -77,8 +77,8 @@ pub async fn for_account(args: Token, env: &Env, now: OffsetDateTime) -> anyhow:
             }
         },
     };
-    let subject =
-        mapping.subject(&account.identity()).map_err(|reason| anyhow!("no token for {}: {reason}", account.id))?;
+    let subject = mapping.decide(&account.identity()).result;
+    let subject = subject.map_err(|reason| anyhow!("no token for {}: {}", account.id, reason.why()))?;
     if args.attempt {
         return attempt(&config::load_tenant(env)?, &settings, &subject, now).await;
     }

@@ -1,9 +1,8 @@
-//! Settings of the tenant, of the pages, and of the mapping.
+//! Settings of the tenant and of the pages.
 
 use uuid::Uuid;
 
 use super::reader::{Reader, line, list as items};
-use crate::mapping::{Mapping, Template};
 use crate::origin::Origin;
 use crate::pages::{Audience, Content, Flow, Page, Pages, Slug};
 use crate::qlik::Tenant;
@@ -127,8 +126,4 @@ fn flow(text: &str) -> Result<Flow, &'static str> {
         "session" => Ok(Flow::Session),
         _ => Err("is not a flow"),
     }
-}
-
-pub(super) fn mapping(reader: &mut Reader) -> Option<Mapping> {
-    reader.required("SUBJECT_TEMPLATE", "write a template such as {source}|{id}", Template::parse).map(Mapping::new)
 }

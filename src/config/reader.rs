@@ -155,7 +155,11 @@ impl<'e> Reader<'e> {
         entries
     }
 
-    #[expect(dead_code, reason = "the groups that are read with it come next")]
+    /// Whether the configuration file has this table.
+    pub(super) fn has_table(&self, name: &str) -> bool {
+        self.sources.table(name).is_some()
+    }
+
     /// A table of the configuration file, such as `[groups]`.
     pub(super) fn table<T: DeserializeOwned>(&mut self, name: &str, remedy: &str) -> Option<T> {
         let table = self.sources.table(name)?.clone().try_into::<T>();

@@ -83,6 +83,12 @@ pub const SETTINGS: &[Setting] = &[
     setting("TICKET_JWKS_URL"),
     // mapping
     setting("SUBJECT_TEMPLATE").or("{source}|{id}"),
+    setting("SUBJECT_UNMAPPED").or("template"),
+    setting("SUBJECT_SHARED").or("deny"),
+    setting("GROUPS_ALLOW"),
+    setting("GROUPS_RENAME"),
+    setting("GROUPS_PREFIX"),
+    setting("GROUPS_MAX").or("1000"),
     // store
     setting("DATABASE_URL").or("sqlite:data/qlik-embed-bff.db"),
     setting("SESSION_SECRET").secret(),
@@ -97,7 +103,7 @@ pub const DEFAULT_KEY_FILE: &str = "keys/privatekey.pem";
 pub const FOREIGN: &[(&str, &str)] = &[("REDIS_URL", "sessions are kept in the database that DATABASE_URL names")];
 
 /// A variable that begins so and is not known is probably a typing error.
-pub const OURS: &[&str] = &["QLIK_", "OIDC_", "TICKET_", "HEADER_"];
+pub const OURS: &[&str] = &["QLIK_", "OIDC_", "TICKET_", "HEADER_", "SUBJECT_", "GROUPS_"];
 
 /// The setting of this name.
 pub fn find(name: &str) -> Option<&'static Setting> {

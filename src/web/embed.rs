@@ -29,7 +29,7 @@ pub async fn home(State(app): State<App>, who: SignedIn) -> Result<Response, Err
 /// `GET /embed/{slug}`: one page. Its script brings the visitor into the tenant and mounts the sheet.
 pub async fn page(State(app): State<App>, who: SignedIn, Path(slug): Path<String>) -> Result<Response, Error> {
     let page = app.pages.open(&slug, who.identity()).ok_or(Error::NoSuchPage)?;
-    let subject = app.mapping.subject(who.identity())?;
+    let subject = app.mapping.decide(who.identity()).result?;
     let embed = EmbedPage {
         site: Site::of(&app),
         visitor: Some(who.name().to_owned()),

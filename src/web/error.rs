@@ -36,7 +36,7 @@ pub enum Error {
     #[error("not signed in by ticket: {0}")]
     Ticket(#[from] ticket::Refused),
     /// This person is nobody to Qlik.
-    #[error("denied: {0}")]
+    #[error("denied: {}", .0.why())]
     Denied(#[from] mapping::Denied),
     /// The OpenID provider, or its answer.
     #[error(transparent)]
@@ -96,6 +96,9 @@ impl Error {
                 ..failure
             },
             Self::Ticket(refused) => Failure::of_ticket(refused, failure),
+            Self::Denied(mapping::Denied::ByRule { sentence, .. }) => {
+                Failure { code: "denied", title: "This page is not for you", message: sentence.clone(), ..failure }
+            }
             Self::Denied(reason) => Failure {
                 code: "denied",
                 title: "This page is not for you yet",

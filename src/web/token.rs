@@ -32,7 +32,7 @@ pub async fn issue_default(State(app): State<App>, who: SignedIn) -> Result<Json
 }
 
 async fn issue_for(app: &App, who: &SignedIn, page: &Page) -> Result<Json<TokenAnswer>, Error> {
-    let subject = app.mapping.subject(who.identity())?;
+    let subject = app.mapping.decide(who.identity()).result?;
     let token = app.tokens.issue(&subject, app.clock.now()).await?;
     tracing::info!(target: "audit", identity = who.identity().key(), subject = subject.id, page = %page.slug, "token issued");
     Ok(Json(TokenAnswer { body: token.expose().to_owned() }))

@@ -109,7 +109,7 @@ fn every_bad_value_is_named_with_its_reason() {
         (
             "SUBJECT_TEMPLATE",
             "everybody",
-            "is the same for several people, who would see each other's data; it needs {id} or {email}",
+            "is the same for several people, who would see each other's data; it needs {id}, {email} or a claim that is one person's",
         ),
         ("DATABASE_URL", "postgres://localhost/x", "is not an SQLite address"),
         (

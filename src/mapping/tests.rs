@@ -1,0 +1,171 @@
+use proptest::prelude::*;
+use serde_json::{Map, json};
+
+use super::condition::{Condition, Conditions};
+use super::pattern::Pattern;
+use super::template::Purpose;
+use super::*;
+use crate::identity::Source;
+
+pub(super) fn ada() -> Identity {
+    Identity {
+        source: Source::Password,
+        id: "ada".into(),
+        name: "Ada Lovelace".into(),
+        email: Some("ada@example.com".into()),
+        groups: vec!["sales".into(), "all".into(), " sales ".into(), String::new()],
+        claims: Map::new(),
+    }
+}
+
+fn template(text: &str) -> Template {
+    Template::parse(text).expect("a good template")
+}
+
+fn by_template(text: &str) -> Mapping {
+    Mapping::new(Vec::new(), Some(template(text)), Groups::default())
+}
+
+fn subject(text: &str, identity: &Identity) -> Result<Subject, Denied> {
+    by_template(text).decide(identity).result
+}
+
+fn rule(label: &str, when: Vec<Condition>, outcome: Outcome) -> Rule {
+    Rule { label: label.into(), when: Conditions(when), outcome, shape: Shape::default() }
+}
+
+fn id(text: &str) -> Condition {
+    Condition::Id(vec![Pattern::parse(text).expect("a pattern")])
+}
+
+/// Bob is denied, ada is somebody else, people whose id begins with c have names and groups of their own.
+fn rules() -> Vec<Rule> {
+    let shape = Shape {
+        name: Some(Template::parse_for(Purpose::Name, "{name} ({claims.unit})").expect("good")),
+        email: Some(Template::parse_for(Purpose::Email, "{id}@acme.example").expect("good")),
+        groups: Some(vec![Template::parse_for(Purpose::Group, "unit {claims.unit}").expect("good")]),
+    };
+    vec![
+        rule("1", vec![id("bob")], Outcome::Deny("Ask Grace.".into())),
+        rule("2", vec![Condition::Source(vec![Source::Password]), id("ada")], Outcome::Explicit("auth0|ada".into())),
+        Rule { shape, ..rule("3", vec![id("c*")], Outcome::Subject(template("acme|{claims.employee}"))) },
+    ]
+}
+
+fn step(rule: &str, reason: Option<&str>) -> Step {
+    Step { rule: rule.into(), reason: reason.map(str::to_owned) }
+}
+
+#[test]
+fn a_subject_is_whole_or_denied() {
+    assert_eq!(
+        subject("{source}|{id}", &ada()),
+        Ok(Subject {
+            id: "password|ada".into(),
+            name: "Ada Lovelace".into(),
+            email: "ada@example.com".into(),
+            groups: vec!["all".into(), "sales".into()],
+        })
+    );
+    let hole = |field: &str| Err(Denied::NoSubject { field: field.into() });
+    assert_eq!(subject("{id}", &Identity { email: None, ..ada() }), Err(Denied::NoEmail));
+    assert_eq!(subject("{id}", &Identity { email: Some(" ".into()), ..ada() }), Err(Denied::NoEmail));
+    assert_eq!(subject("{email}", &Identity { email: None, ..ada() }), hole("{email}"));
+    assert_eq!(subject("{source}|{id}", &Identity { id: " ".into(), ..ada() }), hole("{id}"));
+    let unnamed = subject("{id}", &Identity { name: String::new(), ..ada() });
+    assert_eq!(unnamed.map(|subject| subject.name).as_deref(), Ok("ada"));
+}
+
+#[test]
+fn the_first_rule_that_matches_decides_and_the_earlier_ones_say_why_they_do_not() {
+    let mapping = Mapping::new(rules(), Some(template("{source}|{id}")), Groups::default());
+    let decision = mapping.decide(&ada());
+    assert_eq!(decision.steps, [step("1", Some(r#"the id is "ada", not "bob""#)), step("2", None)]);
+    assert_eq!(decision.rule.as_deref(), Some("2"));
+    assert_eq!(decision.result.map(|subject| subject.id).as_deref(), Ok("auth0|ada"));
+
+    let decision = mapping.decide(&Identity { id: "bob".into(), ..ada() });
+    assert_eq!((decision.steps, decision.rule.as_deref()), (vec![step("1", None)], Some("1")));
+    assert_eq!(decision.result, Err(Denied::ByRule { rule: "1".into(), sentence: "Ask Grace.".into() }));
+
+    let grace = Identity { id: "grace".into(), ..ada() };
+    let decision = mapping.decide(&grace);
+    assert_eq!((decision.steps.len(), decision.rule), (3, None));
+    assert_eq!(decision.result.map(|subject| subject.id).as_deref(), Ok("password|grace"));
+    let strict = Mapping::new(rules(), None, Groups::default());
+    assert_eq!(strict.decide(&grace).result, Err(Denied::Unmapped));
+}
+
+#[test]
+fn a_rule_makes_name_address_and_groups_and_a_hole_in_its_subject_denies() {
+    let mapping = Mapping::new(rules(), Some(template("{source}|{id}")), Groups::default());
+    let mut clara = Identity { id: "clara".into(), ..ada() };
+    // No later rule and no fallback takes over: that would be another person in Qlik.
+    assert_eq!(mapping.decide(&clara).result, Err(Denied::NoSubject { field: "{claims.employee}".into() }));
+    clara.claims.insert("employee".into(), json!(7));
+    let plain = mapping.decide(&clara).result.expect("a subject");
+    assert_eq!((plain.name.as_str(), plain.groups.len()), ("Ada Lovelace", 0));
+    clara.claims.insert("unit".into(), json!("R&D"));
+    assert_eq!(
+        mapping.decide(&clara).result,
+        Ok(Subject {
+            id: "acme|7".into(),
+            name: "Ada Lovelace (R&D)".into(),
+            email: "clara@acme.example".into(),
+            groups: vec!["unit R&D".into()],
+        })
+    );
+    let found = mapping.complete(&clara, "found elsewhere").expect("a subject");
+    assert_eq!((found.id.as_str(), found.email.as_str()), ("found elsewhere", "clara@acme.example"));
+}
+
+#[test]
+fn what_was_found_elsewhere_counts_more_than_a_rule_that_denies() {
+    let mapping = Mapping::new(rules(), None, Groups::default());
+    let bob = Identity { id: "bob".into(), ..ada() };
+    assert_eq!(mapping.complete(&bob, "x").map(|subject| subject.id).as_deref(), Ok("x"));
+    assert_eq!(mapping.complete(&Identity { email: None, ..bob }, "x"), Err(Denied::NoEmail));
+}
+
+#[test]
+fn subjects_that_look_like_ids_of_qlik_are_seen() {
+    for yes in ["64f0c1a2b3d4e5f60718293a", "64F0C1A2B3D4E5F60718293A", "5xN2dZtUXL_GCxFzCkDaVjU7rJ0-LLvD"] {
+        assert!(looks_like_a_qlik_id(yes), "{yes}");
+    }
+    for no in ["", "ada", "password|ada", "64f0c1a2b3d4e5f60718293g", "auth0|64f0c1a2b3d4e5f60718293a", &"a".repeat(64)]
+    {
+        assert!(!looks_like_a_qlik_id(no), "{no}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_same_person_is_the_same_subject(
+        id in "\\S{1,20}",
+        mut groups in proptest::collection::vec("[a-c]{0,2}", 0..6),
+        max in 0_usize..4,
+    ) {
+        let groups_of = |rules| Mapping::new(rules, Some(template("{source}|{id}")), Groups { max, ..Groups::default() });
+        let one = Identity { id, groups: groups.clone(), ..ada() };
+        groups.reverse();
+        let other = Identity { groups, ..one.clone() };
+        for mapping in [groups_of(Vec::new()), groups_of(rules())] {
+            let decision = mapping.decide(&one);
+            if let Ok(subject) = &decision.result {
+                prop_assert!(!subject.id.is_empty() && !subject.name.is_empty() && !subject.email.is_empty());
+                prop_assert!(subject.groups.len() <= max && subject.groups.is_sorted());
+            }
+            prop_assert_eq!(&decision.result, &mapping.decide(&one).result);
+            prop_assert_eq!(&decision.result, &mapping.decide(&other).result);
+        }
+    }
+
+    #[test]
+    fn different_people_are_different_subjects(one in "[a-z| ]{1,5}[a-z]", other in "[a-z| ]{1,5}[a-z]") {
+        prop_assume!(one != other);
+        for text in ["{source}|{id}", "{source}{id|sha256}"] {
+            let subject = |id: &str| subject(text, &Identity { id: id.to_owned(), ..ada() });
+            prop_assert_ne!(subject(&one), subject(&other));
+        }
+    }
+}
