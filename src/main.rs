@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use qlik_embed_bff::clock::Clock;
-use qlik_embed_bff::commands::{config as config_command, demo, keygen, serve, token, users};
+use qlik_embed_bff::commands::{config as config_command, demo, identity, keygen, serve, token, users};
 use qlik_embed_bff::config::{self, EXIT_CONFIG, Env, LogFormat, Problem, Problems};
 use qlik_embed_bff::store;
 
@@ -31,6 +31,9 @@ enum Command {
     Keygen(keygen::Keygen),
     /// Makes one token and prints it
     Token(token::Token),
+    /// Tells who somebody is to Qlik, and why
+    #[command(subcommand)]
+    Identity(identity::IdentityCommand),
     /// Manages local accounts
     #[command(subcommand)]
     Users(users::Users),
@@ -74,6 +77,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Keygen(keygen) => keygen::run(&keygen, now, &mut std::io::stdout()),
         Command::Token(token) => runtime.block_on(token::for_account(token, &environment()?, now)),
+        Command::Identity(command) => runtime.block_on(identity::run(command, &environment()?, now)),
         Command::Users(users) => runtime.block_on(users::run(users, &environment()?, now)),
         Command::Config(command) => Ok(config_command::run(command, &environment()?, now)?),
     }

@@ -33,7 +33,7 @@ pub struct Mapping {
 }
 
 /// Who somebody is to Qlik, and why.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// The rules that were looked at, in order; the last one matched, if any did. Empty without rules.
     pub steps: Vec<Step>,

@@ -38,7 +38,7 @@ pub struct Token {
 }
 
 /// What each part is for (Qlik Cloud facts, section A.3).
-const MEANINGS: [(&str, &str); 15] = [
+pub(super) const MEANINGS: [(&str, &str); 15] = [
     ("typ", "the kind of token"),
     ("alg", "how it is signed: RSA with SHA-256"),
     ("kid", "which key signed it: the Key ID of the tenant's identity provider"),

@@ -1,0 +1,269 @@
+//! `identity explain`: who somebody would be to Qlik, and why.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+use time::OffsetDateTime;
+
+use super::token::MEANINGS;
+use crate::config::{self, Config, Env};
+use crate::identity::{Account, Identity, Source, Subject};
+use crate::mapping::groups::LeftOut;
+use crate::mapping::{Denied, LOOKS_LIKE_A_QLIK_ID, Step, looks_like_a_qlik_id};
+use crate::qlik::token;
+use crate::store::Store;
+
+/// What to do with identities.
+#[derive(Debug, Subcommand)]
+pub enum IdentityCommand {
+    /// Tells who somebody would be to Qlik and which rule says so; changes nothing. Exit code 1 when they are denied
+    Explain(Explain),
+}
+
+/// Whom to explain.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The way of signing in
+    #[arg(long, default_value = "password", value_parser = sources())]
+    source: Source,
+    /// The id there; of a local account, the rest is taken from the account unless it is told here
+    #[arg(long, value_name = "ID")]
+    id: String,
+    /// Display name
+    #[arg(long)]
+    name: Option<String>,
+    /// E-mail address
+    #[arg(long)]
+    email: Option<String>,
+    /// A group as the way of signing in names it; repeat for several
+    #[arg(long = "group", value_name = "GROUP")]
+    groups: Vec<String>,
+    /// A file with a JSON object: what else the way of signing in says of the person
+    #[arg(long, value_name = "FILE")]
+    claims: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+fn sources() -> impl TypedValueParser<Value = Source> {
+    let words = PossibleValuesParser::new(Source::ALL.map(Source::as_str));
+    words.try_map(|word| Source::parse(&word).ok_or("no source"))
+}
+
+/// Does it.
+///
+/// # Errors
+/// When the configuration or the store is not usable, nobody is known by that id, or the person is denied.
+pub async fn run(command: IdentityCommand, env: &Env, now: OffsetDateTime) -> anyhow::Result<()> {
+    let IdentityCommand::Explain(args) = command;
+    let config = config::load(env, now)?.config;
+    let identity = identity(&args, &config).await?;
+    let explanation = Explanation::of(&config, identity, now)?;
+    let text = if args.json { explanation.json() } else { explanation.text() };
+    std::io::stdout().write_all(text.as_bytes())?;
+    match &explanation.result {
+        Ok(_) => Ok(()),
+        Err(denied) => bail!("{} is denied: {}", explanation.identity.key(), denied.why()),
+    }
+}
+
+async fn identity(args: &Explain, config: &Config) -> anyhow::Result<Identity> {
+    let described = args.name.is_some() || args.email.is_some() || !args.groups.is_empty() || args.claims.is_some();
+    let id = match args.source {
+        Source::Password => Account::canonical(&args.id),
+        _ => args.id.trim().to_owned(),
+    };
+    if args.source == Source::Password && !described {
+        return match Store::open_existing(&config.store).await?.account(&id).await? {
+            Some((account, _)) => Ok(account.identity()),
+            None => bail!("there is no account named {id}: see `users list`, or describe somebody with --email"),
+        };
+    }
+    Ok(Identity {
+        source: args.source,
+        id,
+        name: args.name.clone().unwrap_or_default(),
+        email: args.email.clone(),
+        groups: args.groups.clone(),
+        claims: args.claims.as_deref().map(claims).transpose()?.unwrap_or_default(),
+    })
+}
+
+fn claims(file: &Path) -> anyhow::Result<Map<String, Value>> {
+    let text = fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{} is not a JSON object", file.display()))
+}
+
+/// Everything about one person.
+struct Explanation {
+    identity: Identity,
+    steps: Vec<Step>,
+    /// What decided: a rule, or the setting that holds when no rule matches.
+    decided_by: String,
+    result: Result<Subject, Denied>,
+    left_out: Vec<LeftOut>,
+    /// Slug and title.
+    pages: Vec<(String, String)>,
+    /// What a token would say; `None` for whom gets none.
+    claims: Option<Map<String, Value>>,
+}
+
+impl Explanation {
+    fn of(config: &Config, identity: Identity, now: OffsetDateTime) -> anyhow::Result<Self> {
+        let decision = config.mapping.decide(&identity);
+        let by_setting = match &decision.result {
+            Err(Denied::Unmapped) => "SUBJECT_UNMAPPED",
+            _ => "SUBJECT_TEMPLATE",
+        };
+        let (mut left_out, mut pages, mut claims) = (Vec::new(), Vec::new(), None);
+        if let Ok(subject) = &decision.result {
+            left_out = config.mapping.left_out(&identity);
+            pages = config.pages.visible_to(&identity).map(|page| (page.slug.to_string(), page.title.clone())).collect();
+            claims = Some(claims_of(subject, &config.token, now)?);
+        }
+        Ok(Self {
+            identity,
+            decided_by: decision.rule.unwrap_or_else(|| by_setting.to_owned()),
+            steps: decision.steps,
+            result: decision.result,
+            left_out,
+            pages,
+            claims,
+        })
+    }
+
+    fn note(&self) -> Option<String> {
+        let subject = self.result.as_ref().ok().filter(|subject| looks_like_a_qlik_id(&subject.id))?;
+        Some(format!("{} {LOOKS_LIKE_A_QLIK_ID}", subject.id))
+    }
+
+    fn json(&self) -> String {
+        let denied = self.result.as_ref().err();
+        let steps: Vec<_> = self
+            .steps
+            .iter()
+            .map(|Step { rule, reason }| json!({ "rule": rule, "matches": reason.is_none(), "reason": reason }))
+            .collect();
+        let left_out: Vec<_> = self
+            .left_out
+            .iter()
+            .map(|LeftOut { group, reason }| json!({ "group": group, "reason": reason.to_string() }))
+            .collect();
+        let pages: Vec<_> = self.pages.iter().map(|(slug, title)| json!({ "slug": slug, "title": title })).collect();
+        let all = json!({
+            "identity": self.identity,
+            "rules": steps,
+            "decided_by": self.decided_by,
+            "subject": self.result.as_ref().ok(),
+            "denied": denied.map(|denied| json!({ "why": denied.why(), "visitor": denied.to_string() })),
+            "groups_left_out": left_out,
+            "note": self.note(),
+            "pages": pages,
+            "claims": self.claims,
+        });
+        format!("{all:#}\n")
+    }
+
+    fn text(&self) -> String {
+        let sections = [self.who(), self.why(), self.outcome(), self.what_opens(), self.what_is_sent()];
+        sections.into_iter().filter(|section| !section.is_empty()).collect::<Vec<_>>().join("\n")
+    }
+
+    fn who(&self) -> String {
+        let Identity { source, id, name, email, groups, claims } = &self.identity;
+        let claims = if claims.is_empty() { String::new() } else { Value::from(claims.clone()).to_string() };
+        let lines = [
+            ("source", source.to_string()),
+            ("id", id.clone()),
+            ("name", name.clone()),
+            ("e-mail", email.clone().unwrap_or_default()),
+            ("groups", quoted(groups)),
+            ("claims", claims),
+        ];
+        section("Identity", lines)
+    }
+
+    fn why(&self) -> String {
+        let mut lines: Vec<_> = self.steps.iter().map(|step| (step.rule.as_str(), verdict(step))).collect();
+        if self.steps.is_empty() {
+            lines.push((&self.decided_by, "decides: there are no rules".to_owned()));
+        } else if self.steps.iter().all(|step| step.reason.is_some()) {
+            lines.push((&self.decided_by, "decides: no rule matches".to_owned()));
+        }
+        section("Mapping", lines)
+    }
+
+    fn outcome(&self) -> String {
+        let Subject { id, name, email, groups } = match &self.result {
+            Ok(subject) => subject,
+            Err(denied) => {
+                return section("Denied", [("because", denied.why()), ("visitor", denied.to_string())]);
+            }
+        };
+        let mut lines = vec![
+            ("subject", id.clone()),
+            ("name", name.clone()),
+            ("e-mail", email.clone()),
+            ("groups", quoted(groups)),
+        ];
+        let left_out = |LeftOut { group, reason }: &LeftOut| ("not sent", format!("{group:?}: {reason}"));
+        lines.extend(self.left_out.iter().map(left_out));
+        lines.extend(self.note().map(|note| ("note", note)));
+        section("Qlik", lines)
+    }
+
+    fn what_opens(&self) -> String {
+        let pages: Vec<_> = self.pages.iter().map(|(slug, title)| (format!("/embed/{slug}"), title.clone())).collect();
+        section("Pages", pages.iter().map(|(path, title)| (path.as_str(), title.clone())))
+    }
+
+    fn what_is_sent(&self) -> String {
+        let Some(claims) = &self.claims else { return String::new() };
+        let lines = MEANINGS.iter().filter_map(|(name, _)| {
+            let value = claims.get(*name)?;
+            // These differ from token to token: what stands there is no value.
+            let in_words = value.as_str().filter(|_| ["jti", "iat", "nbf", "exp"].contains(name));
+            Some((*name, in_words.map_or_else(|| value.to_string(), |words| format!("({words})"))))
+        });
+        section("Claims", lines)
+    }
+}
+
+/// What a token made now would say. What differs from token to token is told in words.
+fn claims_of(subject: &Subject, settings: &token::Settings, now: OffsetDateTime) -> anyhow::Result<Map<String, Value>> {
+    let Value::Object(mut claims) = serde_json::to_value(token::claims(subject, settings, now, ""))? else {
+        bail!("claims are no object");
+    };
+    let seconds = |name: &str| claims.get(name).and_then(Value::as_i64).unwrap_or_default();
+    let (before, after) = (seconds("iat") - seconds("nbf"), seconds("exp") - seconds("iat"));
+    claims.insert("jti".into(), "random, another in each token".into());
+    claims.insert("iat".into(), "when the token is made".into());
+    claims.insert("nbf".into(), format!("{before} s before iat").into());
+    claims.insert("exp".into(), format!("{after} s after iat").into());
+    Ok(claims)
+}
+
+fn verdict(step: &Step) -> String {
+    step.reason.as_ref().map_or_else(|| "matches".to_owned(), |reason| format!("no: {reason}"))
+}
+
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
+}
+
+/// A heading and its lines, in columns; nothing when there are none.
+fn section<'a>(title: &str, lines: impl IntoIterator<Item = (&'a str, String)>) -> String {
+    let lines: Vec<_> = lines.into_iter().collect();
+    let Some(width) = lines.iter().map(|(name, _)| name.chars().count()).max() else { return String::new() };
+    let line = |(name, value): (&str, String)| {
+        let value = if value.is_empty() { "-" } else { &value };
+        format!("  {name:width$}  {value}\n")
+    };
+    format!("{title}\n") + &lines.into_iter().map(line).collect::<String>()
+}
