@@ -331,3 +331,6 @@ fn whole<T>(read: Option<Option<T>>) -> Option<Option<T>> {
         None => Some(None),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,3 +1,6 @@
+use std::io;
+use std::sync::Mutex;
+
 use proptest::prelude::*;
 use serde_json::{Map, json};
 
@@ -168,4 +171,50 @@ proptest! {
             prop_assert_ne!(subject(&one), subject(&other));
         }
     }
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("nobody panicked").write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What is logged while this runs.
+fn log_of(run: impl FnOnce()) -> String {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber =
+        tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).without_time().finish();
+    tracing::subscriber::with_default(subscriber, run);
+    let log = log.0.lock().expect("nobody panicked");
+    String::from_utf8_lossy(&log).into_owned()
+}
+
+#[test]
+fn each_warning_about_a_person_is_logged_once() {
+    let groups = Groups { max: 1, allow: Some(vec![Pattern::parse("s*").expect("a pattern")]), ..Groups::default() };
+    let mapping = Mapping::new(Vec::new(), Some(template("{id}")), groups);
+    let odd = Identity { id: "64f0c1a2b3d4e5f60718293a".into(), ..ada() };
+    let many = Identity { id: "many".into(), groups: vec!["s1".into(), "s2".into(), "s3".into()], ..ada() };
+    let log = log_of(|| {
+        for _ in 0..3 {
+            assert!([&odd, &many, &ada()].iter().all(|identity| mapping.decide(identity).result.is_ok()));
+        }
+    });
+    // That the allow-list leaves out the group "all" is what was asked for.
+    let lines: Vec<_> = log.lines().map(str::trim).collect();
+    assert_eq!(lines.len(), 2, "{log}");
+    assert!(lines[0].contains("the subject looks like the id of a Qlik user"), "{log}");
+    assert!(
+        lines[0].ends_with(r#"identity="password:64f0c1a2b3d4e5f60718293a" subject="64f0c1a2b3d4e5f60718293a""#),
+        "{log}"
+    );
+    assert!(lines[1].ends_with(r#"identity="password:many" groups=1 lost=2"#), "{log}");
 }
