@@ -124,7 +124,8 @@ impl Explanation {
         let (mut left_out, mut pages, mut claims) = (Vec::new(), Vec::new(), None);
         if let Ok(subject) = &decision.result {
             left_out = config.mapping.left_out(&identity);
-            pages = config.pages.visible_to(&identity).map(|page| (page.slug.to_string(), page.title.clone())).collect();
+            pages =
+                config.pages.visible_to(&identity).map(|page| (page.slug.to_string(), page.title.clone())).collect();
             claims = Some(claims_of(subject, &config.token, now)?);
         }
         Ok(Self {
