@@ -75,6 +75,26 @@ impl Identity {
     }
 }
 
+/// Claims about a token or a sign-in, not about the person (RFC 7519, section 4.1; OpenID Connect Core 1.0, section 2). They
+/// differ from one sign-in to the next, so no identity keeps them and no rule may use them.
+pub const PROTOCOL_CLAIMS: [&str; 15] = [
+    "iss",
+    "aud",
+    "exp",
+    "nbf",
+    "iat",
+    "jti",
+    "nonce",
+    "at_hash",
+    "c_hash",
+    "s_hash",
+    "azp",
+    "sid",
+    "auth_time",
+    "acr",
+    "amr",
+];
+
 /// Who the same person is to Qlik: what the token says (Qlik Cloud facts, section A.3).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Subject {

@@ -106,7 +106,10 @@ pub enum Refused {
     FromTheFuture(&'static str),
     /// It was here before.
     #[error("the ticket was used already")]
-    Used,
+    Used {
+        /// Whose it is: an [`Identity::key`].
+        whose: String,
+    },
     /// The keys could not be had.
     #[error("the ticket could not be checked: {0}")]
     NoKeySet(#[from] NoKeySet),
@@ -182,7 +185,7 @@ impl Tickets {
         if self.store.keep(Kind::UsedTicket, &mark, Vec::new(), until + SKEW).await? {
             Ok(identity)
         } else {
-            Err(Refused::Used)
+            Err(Refused::Used { whose: identity.key() })
         }
     }
 

@@ -217,7 +217,7 @@ impl Failure {
             Expired => {
                 ("ticket_expired", "This link has expired", "The link that led you here is good for minutes only.")
             }
-            Used => ("ticket_used", "This link was used already", "The link that led you here works only once."),
+            Used { .. } => ("ticket_used", "This link was used already", "The link that led you here works only once."),
             _ => ("ticket_refused", "You could not be signed in", "The link that led you here is not valid."),
         };
         let advice = if refused.is_temporary() {

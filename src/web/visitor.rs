@@ -164,6 +164,14 @@ pub async fn begin_or_renew(app: &App, session: &Session, identity: Identity) ->
     }
 }
 
+/// Whether the person with this [`Identity::key`] is signed in.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn is(app: &App, session: &Session, key: &str) -> Result<bool, Error> {
+    Ok(Visit::current(app, session).await?.is_some_and(|visit| visit.identity.key() == key))
+}
+
 /// A visitor who is signed in. Handlers that take one are closed to everybody else.
 pub struct SignedIn(Visit);
 

@@ -3,29 +3,10 @@
 use serde_json::{Map, Value};
 
 use super::{Error, Settings};
-use crate::identity::{Identity, Source};
+use crate::identity::{Identity, PROTOCOL_CLAIMS, Source};
 
 /// What claims may take in a session, in bytes of JSON: it is read with every request.
 const LARGEST: usize = 16 * 1024;
-
-/// Claims about the token, not about the person.
-const PROTOCOL: [&str; 15] = [
-    "iss",
-    "aud",
-    "exp",
-    "nbf",
-    "iat",
-    "jti",
-    "nonce",
-    "at_hash",
-    "c_hash",
-    "s_hash",
-    "azp",
-    "sid",
-    "auth_time",
-    "acr",
-    "amr",
-];
 
 /// Whether something is missing that the scopes have asked for: then the UserInfo endpoint has to say it. Many providers
 /// put all into the ID token; calling it every time would only make each sign-in slower.
@@ -46,7 +27,7 @@ pub(super) fn identity(mut claims: Map<String, Value>, groups_claim: &str) -> Re
     let email = text(&claims, "email").filter(|_| !is_false(claims.get("email_verified")));
     let groups = at(&claims, groups_claim).map(names).unwrap_or_default();
     let of_identity = ["sub", "name", "email", groups_claim];
-    for name in PROTOCOL.iter().chain(&of_identity) {
+    for name in PROTOCOL_CLAIMS.iter().chain(&of_identity) {
         claims.remove(*name);
     }
     let size = serde_json::to_vec(&claims).map_or(usize::MAX, |json| json.len());

@@ -7,27 +7,10 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use super::{Identity, LONGEST_LIFE, Origin, Refused, SKEW, Source};
+use crate::identity::PROTOCOL_CLAIMS;
 
 type Claims = Map<String, Value>;
 
-/// Claims of the protocol (RFC 7519, section 4.1) and of the sign-in at the portal: they differ from one ticket to the next,
-/// and say nothing about the person.
-const PROTOCOL: [&str; 14] = [
-    "iss",
-    "aud",
-    "exp",
-    "nbf",
-    "iat",
-    "jti",
-    "nonce",
-    "at_hash",
-    "c_hash",
-    "s_hash",
-    "azp",
-    "sid",
-    "auth_time",
-    "acr",
-];
 /// Longest `sub` and `jti`, in bytes: what OpenID Connect allows a `sub` (Core 1.0, section 2).
 const LONGEST_NAME: usize = 255;
 
@@ -94,7 +77,7 @@ pub(super) fn identity(mut claims: Claims) -> Result<Identity, Refused> {
     let email = text(&claims, "email")?.filter(|_| !unverified).map(str::to_owned);
     let groups = groups(&claims)?;
     claims.retain(|claim, _| {
-        !PROTOCOL.contains(&&**claim) && !["amr", "sub", "name", "email", "groups"].contains(&&**claim)
+        !PROTOCOL_CLAIMS.contains(&&**claim) && !["sub", "name", "email", "groups"].contains(&&**claim)
     });
     Ok(Identity { source: Source::Ticket, id, name, email, groups, claims })
 }

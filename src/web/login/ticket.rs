@@ -59,11 +59,18 @@ async fn take(
     headers: &HeaderMap,
     handed: HandOver,
 ) -> Result<Response, Error> {
-    let identity = redeem(app, headers, handed.ticket).await.inspect_err(|refused| {
-        tracing::warn!(target: "audit", %refused, %address, "sign-in refused");
-    })?;
-    tracing::info!(target: "audit", identity = identity.key(), %address, "signed in");
-    let wanted = visitor::begin_or_renew(app, session, identity).await?;
+    let wanted = match redeem(app, headers, handed.ticket).await {
+        Ok(identity) => {
+            tracing::info!(target: "audit", identity = identity.key(), %address, "signed in");
+            visitor::begin_or_renew(app, session, identity).await?
+        }
+        // A second click, or the way back in the browser: there is nothing to sign in to.
+        Err(Refused::Used { whose }) if visitor::is(app, session, &whose).await? => ReturnPath::default(),
+        Err(refused) => {
+            tracing::warn!(target: "audit", %refused, %address, "sign-in refused");
+            return Err(refused.into());
+        }
+    };
     let to = handed.to.as_deref().map(ReturnPath::parse);
     if matches!(to, Some(None)) {
         tracing::warn!("what came with a ticket as `to` is no path of ours, and was not followed");

@@ -125,6 +125,21 @@ async fn the_same_person_keeps_their_session_and_another_gets_their_own() {
 }
 
 #[tokio::test]
+async fn a_second_click_leads_on_whoever_is_signed_in_by_it() {
+    let portal = open(&[]).await;
+    let link = format!("/login/ticket?ticket={}&to=/embed/default", ticket(&claims(&portal, "emmy")));
+    let (mut emmy, mut ada) = (portal.browser(), portal.signed_in("ada").await);
+    emmy.open(&link).await;
+    let cookie = emmy.cookies[COOKIE].clone();
+    let answer = emmy.open(&link).await;
+    assert_eq!((answer.status, answer.location()), (StatusCode::SEE_OTHER, "/embed/default"));
+    assert_eq!(emmy.cookies[COOKIE], cookie);
+    assert_eq!(ada.open(&link).await.status, StatusCode::FORBIDDEN, "to anybody else it is used up");
+    emmy.post("/logout", "").await;
+    assert_eq!(emmy.open(&link).await.status, StatusCode::FORBIDDEN, "it does not sign in again");
+}
+
+#[tokio::test]
 async fn tickets_are_taken_only_where_they_are_switched_on() {
     let portal = Portal::open().await;
     let ticket = ticket(&claims(&portal, "emmy"));
