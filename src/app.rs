@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 
+use crate::auth::header;
 use crate::auth::oidc::Oidc;
 use crate::auth::password::Passwords;
 use crate::auth::ticket::Tickets;
@@ -36,6 +37,8 @@ pub struct Parts {
     pub tokens: token::Issuer,
     /// Ways of signing in that are open.
     pub sign_in: Vec<Source>,
+    /// How a proxy before us says who the visitor is, when that way is open.
+    pub header: Option<header::Settings>,
     /// Checks passwords.
     pub passwords: Passwords,
     /// Signs in at the OpenID provider, when that is open.
@@ -71,6 +74,7 @@ impl App {
             mapping: config.mapping,
             tokens: token::Issuer::new(config.token).context("cannot start the threads that sign tokens")?,
             sign_in: config.sign_in,
+            header: config.header,
             passwords: Passwords::new(store.clone()),
             oidc,
             tickets: tickets.transpose().context(NO_CLIENT)?,

@@ -2,9 +2,10 @@
 
 use crate::identity::Source;
 
+pub mod header;
 pub mod oidc;
 pub mod password;
 pub mod ticket;
 
 /// The ways that there are.
-pub const WAYS: &[Source] = &[Source::Password, Source::Oidc, Source::Ticket];
+pub const WAYS: &[Source] = &Source::ALL;

@@ -3,22 +3,25 @@
 //! [`load`] takes the environment as a value and gives a [`Config`], or every problem at once. Nothing that it returns
 //! needs another check; nothing below reads an environment variable.
 
+use std::fs::OpenOptions;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
 use time::OffsetDateTime;
 
-use crate::auth;
 use crate::identity::Source;
 use crate::mapping::Mapping;
 use crate::origin::Origin;
 use crate::pages::Pages;
 use crate::qlik::{Tenant, token};
 use crate::store;
+use crate::{audit, auth};
 
 mod file;
 mod frames;
+mod header;
 mod mapping;
 mod oidc;
 mod page;
@@ -54,6 +57,8 @@ pub struct Config {
     pub oidc: Option<auth::oidc::Settings>,
     /// What tickets are checked with, when they are one of the ways.
     pub ticket: Option<auth::ticket::Settings>,
+    /// How a proxy before us says who the visitor is, when that way is open.
+    pub header: Option<auth::header::Settings>,
     /// From identities to subjects.
     pub mapping: Mapping,
     /// What is remembered, and where.
@@ -103,6 +108,37 @@ pub enum LogFormat {
     Json,
 }
 
+/// What is logged, how and where.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// How.
+    pub format: LogFormat,
+    /// How much, as directives of `RUST_LOG`.
+    pub filter: String,
+    /// The file for the events of the audit.
+    pub audit: Option<PathBuf>,
+}
+
+impl Log {
+    /// Opens the file for the audit, if there shall be one.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn open_audit(&self) -> Result<Option<audit::file::File>, Problems> {
+        let open = |path: &PathBuf| {
+            audit::file::File::open(path).map_err(|problem| Problems {
+                problems: vec![Problem {
+                    variable: "AUDIT_FILE".into(),
+                    reason: format!("names {}, which cannot be written ({problem})", path.display()),
+                    remedy: AUDIT_REMEDY.into(),
+                }],
+                hints: Vec::new(),
+            })
+        };
+        self.audit.as_ref().map(open).transpose()
+    }
+}
+
 /// A configuration, and what was noticed while reading it.
 #[derive(Debug)]
 pub struct Loaded {
@@ -130,6 +166,7 @@ pub fn load(env: &Env, now: OffsetDateTime) -> Result<Loaded, Problems> {
     let public_url = server.as_ref().map(|server| &server.public_url);
     let oidc = oidc::read(&mut reader, sign_in.as_deref(), public_url);
     let ticket = tickets::read(&mut reader, sign_in.as_deref(), public_url);
+    let header = header::read(&mut reader, sign_in.as_deref(), server.as_ref());
     let shared = mapping::shared(&mut reader);
     let mapping = mapping::read(&mut reader, sign_in.as_deref().unwrap_or_default(), shared == Some(true));
     let store = server::store(&mut reader);
@@ -146,6 +183,7 @@ pub fn load(env: &Env, now: OffsetDateTime) -> Result<Loaded, Problems> {
             sign_in: sign_in?,
             oidc,
             ticket: ticket?,
+            header: header?,
             mapping: mapping?,
             store: store?,
             session: session?,
@@ -194,11 +232,11 @@ pub fn load_tenant(env: &Env) -> Result<Tenant, Problems> {
     Ok(tenant.expect("what could not be read was reported as a problem"))
 }
 
-/// Reads how to log: the format and the filter directives.
+/// Reads how to log.
 ///
 /// # Errors
 /// All problems in one report.
-pub fn load_log(env: &Env) -> Result<(LogFormat, String), Problems> {
+pub fn load_log(env: &Env) -> Result<Log, Problems> {
     let sources = Sources::of(env);
     let mut reader = Reader::new(&sources);
     let log = log(&mut reader);
@@ -206,7 +244,7 @@ pub fn load_log(env: &Env) -> Result<(LogFormat, String), Problems> {
     Ok(log.expect("what could not be read was reported as a problem"))
 }
 
-fn log(reader: &mut Reader) -> Option<(LogFormat, String)> {
+fn log(reader: &mut Reader) -> Option<Log> {
     let format = reader.required("LOG_FORMAT", "set LOG_FORMAT=text or LOG_FORMAT=json", |text| match text {
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),
@@ -216,5 +254,20 @@ fn log(reader: &mut Reader) -> Option<(LogFormat, String)> {
     let filter = reader.required("RUST_LOG", remedy, |text| {
         tracing_subscriber::EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|_| "is not a log filter")
     });
-    Some((format?, filter?))
+    let audit = reader.optional("AUDIT_FILE", AUDIT_REMEDY, |text| appendable(Path::new(text)));
+    Some(Log { format: format?, filter: filter?, audit })
+}
+
+const AUDIT_REMEDY: &str = "name a file in a folder that exists and that this program's user may write to";
+
+/// Looks without changing anything: the file is made when the server starts.
+fn appendable(path: &Path) -> Result<PathBuf, String> {
+    let cannot = |problem| format!("names {}, which cannot be written ({problem})", path.display());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if path.exists() {
+        OpenOptions::new().read(true).append(true).open(path).map_err(cannot)?;
+    } else if folder.is_some_and(|folder| !folder.is_dir()) {
+        return Err(format!("lies in {}, and there is no such folder", folder.unwrap_or(path).display()));
+    }
+    Ok(path.to_owned())
 }

@@ -12,7 +12,7 @@
 //! | 5 | [`app`]: everything that a handler may need |
 //! | 4 | [`config`]: checked settings, or every problem at once |
 //! | 3 | [`auth`]: who the visitor is · [`qlik`]: the tenant, the key, the tokens |
-//! | 2 | [`store`]: what must be remembered · [`mapping`]: from identity to subject · [`pages`]: what there is to see |
+//! | 2 | [`store`]: what must be remembered · [`mapping`]: from identity to subject · [`pages`]: what there is to see · [`audit`]: what happened |
 //! | 1 | [`identity`]: the people · [`origin`]: the places · [`clock`]: the time · [`client`]: calls to others |
 //!
 //! Apart stands [`demo`], a simulated tenant. It imports nothing of ours, so that it cannot share our mistakes; only the
@@ -26,6 +26,7 @@
 //! [`qlik::token`] signs, and the tenant exchanges the token for its own session. Then the sheet's frame is mounted.
 
 pub mod app;
+pub mod audit;
 pub mod auth;
 pub mod client;
 pub mod clock;

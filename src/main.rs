@@ -5,10 +5,15 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use qlik_embed_bff::audit;
 use qlik_embed_bff::clock::Clock;
 use qlik_embed_bff::commands::{config as config_command, demo, identity, keygen, serve, token, users};
 use qlik_embed_bff::config::{self, EXIT_CONFIG, Env, LogFormat, Problem, Problems};
 use qlik_embed_bff::store;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 /// Embeds Qlik Cloud sheets in a company's portal, without a second login.
 ///
@@ -65,11 +70,11 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Serve => {
             let env = environment()?;
             let loaded = config::load(&env, now)?;
-            log(&env)?;
+            let audit = log(&env)?;
             for hint in loaded.hints {
                 tracing::warn!("{hint}");
             }
-            runtime.block_on(serve::run(loaded.config, clock))
+            runtime.block_on(serve::run(loaded.config, clock, audit))
         }
         Command::Demo(demo) => {
             log(&Env::from([("RUST_LOG".to_owned(), "warn".to_owned())]))?;
@@ -116,17 +121,31 @@ fn environment() -> Result<Env, Problems> {
     Ok(env)
 }
 
-fn log(env: &Env) -> Result<(), Problems> {
-    let (format, filter) = config::load_log(env)?;
+/// Begins to log. Gives the file of the audit, when there is one, to whoever keeps it.
+fn log(env: &Env) -> Result<Option<audit::file::File>, Problems> {
+    let log = config::load_log(env)?;
+    let file = log.open_audit()?;
     // The session layer warns of each stale cookie; for us that is somebody whose session has ended.
-    let filter = format!("tower_sessions=warn,tower_sessions_core=error,{filter}");
-    let logger = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
-    match format {
-        LogFormat::Text => logger.init(),
-        LogFormat::Json => logger.json().flatten_event(true).with_current_span(true).with_span_list(false).init(),
+    let filter = EnvFilter::new(format!("tower_sessions=warn,tower_sessions_core=error,{}", log.filter));
+    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    let lines = match log.format {
+        LogFormat::Text => lines.boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
+    };
+    match &file {
+        None => tracing_subscriber::registry().with(lines.and_then(filter)).init(),
+        // What RUST_LOG leaves out of the log is in this file all the same.
+        Some(file) => {
+            let events = fmt::layer()
+                .json()
+                .flatten_event(true)
+                .with_current_span(false)
+                .with_span_list(false)
+                .with_target(false)
+                .with_writer(file.clone())
+                .with_filter(Targets::new().with_target(audit::TARGET, LevelFilter::INFO));
+            tracing_subscriber::registry().with(lines.with_filter(filter)).with(events).init();
+        }
     }
-    Ok(())
+    Ok(file)
 }

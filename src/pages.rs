@@ -169,6 +169,11 @@ impl Pages {
         self.0.iter().filter(|page| page.visible_to.admits(who))
     }
 
+    /// The page of this name, whoever may see it: for the audit, which tells refusals from typing errors.
+    pub fn named(&self, slug: &str) -> Option<&Page> {
+        self.0.iter().find(|page| page.slug.as_str() == slug)
+    }
+
     /// Every page, in order.
     pub fn all(&self) -> &[Page] {
         &self.0

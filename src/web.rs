@@ -28,6 +28,7 @@ mod policy;
 mod security;
 mod token;
 mod trail;
+mod upstream;
 mod visitor;
 
 pub use error::Error;
@@ -70,9 +71,11 @@ pub fn router(app: App) -> Router {
         .route("/favicon.ico", get(assets::favicon))
         .route("/static/{hash}/{*file}", get(assets::file).layer(CompressionLayer::new()));
 
-    pages
-        .merge(sign_in)
-        .merge(tokens)
+    let mut visitors = pages.merge(sign_in).merge(tokens);
+    if app.header.is_some() {
+        visitors = visitors.layer(from_fn_with_state(app.clone(), upstream::follow));
+    }
+    let everything = visitors
         // A tuple is passed from its first layer to its last; single calls of `layer` would each box the whole route.
         .layer((
             from_fn_with_state(app.clone(), security::finish_cookies),
@@ -81,7 +84,13 @@ pub fn router(app: App) -> Router {
             csrf(&app),
         ))
         .merge(stateless)
-        .fallback(error::no_such_page)
+        .fallback(error::no_such_page);
+    // No other layer or handler may see what anybody could have sent.
+    let believed = match app.header {
+        Some(_) => everything.layer(from_fn_with_state(app.clone(), upstream::believe)),
+        None => everything,
+    };
+    believed
         .layer((
             from_fn(trail::name_request),
             from_fn_with_state(app.clone(), trail::log_request),

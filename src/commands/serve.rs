@@ -11,6 +11,7 @@ use hyper_util::server::conn::auto::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::App;
+use crate::audit::file::{File, News};
 use crate::clock::Clock;
 use crate::config::{Config, Tls};
 use crate::store::Store;
@@ -27,8 +28,11 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// When it cannot listen, or the store cannot be opened.
-pub async fn run(config: Config, clock: Clock) -> anyhow::Result<()> {
+pub async fn run(config: Config, clock: Clock, audit: Option<File>) -> anyhow::Result<()> {
     let listener = bind(config.server.listen)?;
+    if let Some(file) = audit {
+        keep(file)?;
+    }
     let app = App::open(config, clock).await?;
     serve(app, listener).await
 }
@@ -104,6 +108,28 @@ async fn drain_on_signal<A: Address>(app: App, handle: Handle<A>) {
     handle.graceful_shutdown(Some(app.server.shutdown_grace));
     asked().await;
     handle.shutdown();
+}
+
+/// Opens the file of the audit anew on SIGHUP, and tells when it cannot be written. A full disk stops no visitor: the
+/// events are in the log too.
+fn keep(file: File) -> anyhow::Result<()> {
+    let mut hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be caught")?;
+    tokio::spawn(async move {
+        loop {
+            let path = file.path().display();
+            tokio::select! {
+                _ = hangup.recv() => match file.reopen() {
+                    Ok(()) => tracing::info!(%path, "the file of the audit is opened anew"),
+                    Err(problem) => tracing::error!(%path, %problem, "the file of the audit cannot be opened anew"),
+                },
+                news = file.news() => match news {
+                    News::Failing(problem) => tracing::error!(%path, %problem, "the audit cannot be written"),
+                    News::Recovered(lost) => tracing::warn!(%path, lost, "the audit is written again"),
+                },
+            }
+        }
+    });
+    Ok(())
 }
 
 async fn sweep(store: Store, clock: Clock) {

@@ -1,35 +1,32 @@
 //! From where a request comes: the TCP peer, or what a trusted proxy says about it.
 
-use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use axum::extract::{ConnectInfo, FromRequestParts, Request};
-use axum::http::request::Parts;
+use axum::extract::{ConnectInfo, Request};
 use axum::http::{Extensions, HeaderMap};
 use ipnet::IpNet;
 
 use crate::app::App;
-
-/// The visitor's address, for limits and logs.
-pub struct ClientAddress(pub IpAddr);
-
-impl FromRequestParts<App> for ClientAddress {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
-        Ok(Self(find(&app.server.trusted_proxies, &parts.extensions, &parts.headers)))
-    }
-}
 
 /// The address of the client that sent this request.
 pub fn of_client(app: &App, request: &Request) -> IpAddr {
     find(&app.server.trusted_proxies, request.extensions(), request.headers())
 }
 
+/// Whether this request came over a connection from one of `TRUSTED_PROXIES` itself.
+pub fn is_trusted_peer(app: &App, request: &Request) -> bool {
+    let peer = peer(request.extensions());
+    peer.is_some_and(|peer| app.server.trusted_proxies.iter().any(|network| network.contains(&peer)))
+}
+
+fn peer(extensions: &Extensions) -> Option<IpAddr> {
+    extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical())
+}
+
 /// The peer; behind trusted proxies, the last address in `X-Forwarded-For` that is not one of them. What lies before it
 /// in the list came from the client itself and may be invented.
 fn find(trusted: &[IpNet], extensions: &Extensions, headers: &HeaderMap) -> IpAddr {
-    let peer = extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
+    let peer = peer(extensions);
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(&address));
     let Some(peer) = peer.filter(|&peer| is_trusted(peer)) else {
         return peer.unwrap_or(Ipv4Addr::UNSPECIFIED.into());

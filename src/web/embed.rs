@@ -9,6 +9,8 @@ use super::error::{Error, Site};
 use super::policy;
 use super::visitor::SignedIn;
 use crate::app::App;
+use crate::audit::{self, Caller, Event, Refusal};
+use crate::mapping::Decision;
 use crate::pages::{Content, Page, Selection};
 
 /// With more pages than this, the list of pages can be searched.
@@ -27,9 +29,23 @@ pub async fn home(State(app): State<App>, who: SignedIn) -> Result<Response, Err
 }
 
 /// `GET /embed/{slug}`: one page. Its script brings the visitor into the tenant and mounts the sheet.
-pub async fn page(State(app): State<App>, who: SignedIn, Path(slug): Path<String>) -> Result<Response, Error> {
-    let page = app.pages.open(&slug, who.identity()).ok_or(Error::NoSuchPage)?;
-    let subject = app.mapping.decide(who.identity()).result?;
+pub async fn page(
+    State(app): State<App>,
+    caller: Caller,
+    who: SignedIn,
+    Path(slug): Path<String>,
+) -> Result<Response, Error> {
+    let refuse = |rule: Option<&str>, reason: Error| {
+        let page = app.pages.named(&slug).map(|page| page.slug.as_str());
+        audit::record(
+            caller,
+            &Event::PageRefused(Refusal { identity: Some(who.identity()), page, rule, reason: &reason }),
+        );
+        reason
+    };
+    let page = app.pages.open(&slug, who.identity()).ok_or_else(|| refuse(None, Error::NoSuchPage))?;
+    let Decision { rule, result, .. } = app.mapping.decide(who.identity());
+    let subject = result.map_err(|denied| refuse(rule.as_deref(), denied.into()))?;
     let embed = EmbedPage {
         site: Site::of(&app),
         visitor: Some(who.name().to_owned()),

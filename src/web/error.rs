@@ -15,7 +15,7 @@ use serde_json::json;
 use super::trail::RequestId;
 use super::{assets, policy};
 use crate::app::App;
-use crate::auth::{oidc, ticket};
+use crate::auth::{header, oidc, ticket};
 use crate::mapping;
 use crate::qlik::token;
 use crate::store;
@@ -32,6 +32,9 @@ pub enum Error {
     /// Another site's page asked for what is for our own pages.
     #[error("the request came from another origin")]
     ForeignOrigin,
+    /// The headers of a trusted proxy can be read in two ways.
+    #[error("identity headers refused: {0}")]
+    UnclearHeaders(#[from] header::Refused),
     /// The portal's word was not good enough.
     #[error("not signed in by ticket: {0}")]
     Ticket(#[from] ticket::Refused),
@@ -79,11 +82,25 @@ impl Error {
             // Not 401: there is nothing to sign in with here, and who is sent to `/login` would never learn why.
             Self::ForeignOrigin | Self::Denied(_) | Self::Ticket(_) => StatusCode::FORBIDDEN,
             Self::Oidc(problem) => of_sign_in(problem).0,
+            Self::UnclearHeaders(_) => StatusCode::BAD_REQUEST,
             Self::Token(token::Error::Saturated { .. }) | Self::Store(_) | Self::Session(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Token(_) | Self::Render(_) | Self::Broken(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
+    }
+
+    /// Whether the audit has it already, with who was refused; or it is nothing to tell.
+    fn is_audited(&self) -> bool {
+        matches!(
+            self,
+            Self::SignedOut
+                | Self::NoSuchPage
+                | Self::ForeignOrigin
+                | Self::UnclearHeaders(_)
+                | Self::Ticket(_)
+                | Self::Denied(_)
+        )
     }
 
     fn failure(&self) -> Failure {
@@ -93,6 +110,13 @@ impl Error {
             Self::ForeignOrigin => Failure {
                 code: "foreign_origin",
                 message: "Tokens are given to the portal's own pages only.".to_owned(),
+                ..failure
+            },
+            Self::UnclearHeaders(_) => Failure {
+                code: "unclear_identity",
+                title: "It is not clear who you are",
+                message: "The company's sign-in did not say in one way who you are.".to_owned(),
+                advice: Some("Sign out there and in again. If it stays so, tell your administrator."),
                 ..failure
             },
             Self::Ticket(refused) => Failure::of_ticket(refused, failure),
@@ -234,7 +258,7 @@ impl IntoResponse for Error {
         let status = self.status();
         if status.is_server_error() {
             tracing::error!(problem = %self, "request failed");
-        } else if !matches!(self, Self::SignedOut | Self::NoSuchPage) {
+        } else if !self.is_audited() {
             tracing::warn!(problem = %self, "request refused");
         }
         let mut response = status.into_response();
@@ -292,7 +316,7 @@ const KEPT: [HeaderName; 7] = [
 /// Turns what handlers and layers report as failures into what their sender can read.
 pub async fn present(State(app): State<App>, request: Request, next: Next) -> Response {
     let wants = Wants::of(request.headers());
-    let id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
+    let id = request.extensions().get::<RequestId>().copied().unwrap_or_default();
     let response = next.run(request).await;
     let status = response.status();
     let failure = match response.extensions().get::<Failure>() {
@@ -305,7 +329,7 @@ pub async fn present(State(app): State<App>, request: Request, next: Next) -> Re
         (Wants::Page, StatusCode::UNAUTHORIZED) => Redirect::to("/login").into_response(),
         (Wants::Page | Wants::Frame, _) => page(&app, wants, status, &failure, id),
         (Wants::Data, _) => {
-            let body = json!({ "error": failure.code, "message": failure.message, "request_id": id });
+            let body = json!({ "error": failure.code, "message": failure.message, "request_id": id.to_string() });
             (status, Json(body)).into_response()
         }
     };
@@ -329,13 +353,14 @@ fn has_own_words(response: &Response) -> bool {
     kind.starts_with("text/html") || kind.starts_with("application/json")
 }
 
-fn page(app: &App, wants: Wants, status: StatusCode, failure: &Failure, request_id: String) -> Response {
+fn page(app: &App, wants: Wants, status: StatusCode, failure: &Failure, id: RequestId) -> Response {
     let site = Site::of(app);
     let html = if wants == Wants::Frame && status == StatusCode::UNAUTHORIZED {
         // In a page of another site, a session that begins in a tab is in another jar of cookies.
         let handed_over = app.server.framed_by_other_sites && app.tickets.is_some();
         FramedPage { site, handed_over }.render()
     } else {
+        let request_id = id.to_string();
         let Failure { title, message, advice, way, .. } = failure.clone();
         let framed = wants == Wants::Frame;
         let status = status.as_u16();

@@ -1,6 +1,7 @@
 //! Signing in and out.
 
 use askama::Template;
+use axum::Extension;
 use axum::extract::State;
 use axum::http::header::CONTENT_SECURITY_POLICY;
 use axum::response::{Html, IntoResponse, Redirect, Response};
@@ -8,8 +9,10 @@ use tower_sessions::Session;
 
 use super::error::{Error, Site};
 use super::policy;
+use super::upstream::Asserted;
 use super::visitor::Visit;
 use crate::app::App;
+use crate::audit::{self, Caller, Event};
 use crate::identity::Source;
 
 pub mod oidc;
@@ -32,9 +35,13 @@ pub async fn form(State(app): State<App>, session: Session) -> Result<Response, 
 
 /// `POST /logout`: ends the session. Whoever signed in at the OpenID provider is sent there to sign out, and comes back to
 /// `GET /logout`.
-pub async fn sign_out(State(app): State<App>, session: Session) -> Result<Response, Error> {
+pub async fn sign_out(State(app): State<App>, session: Session, caller: Caller) -> Result<Response, Error> {
+    let visit = Visit::current(&app, &session).await?;
     let way_out = oidc::way_out(&app, &session).await?;
     session.flush().await?;
+    if let Some(visit) = visit {
+        audit::record(caller, &Event::SignedOut(visit.identity()));
+    }
     let Some(way_out) = way_out else { return Ok(Redirect::to("/logout").into_response()) };
     // Not a redirect: as the answer to a form, it may not leave our origin (CSP level 3, section 6.4.1, form-action).
     let page = LeavingPage { site: Site::of(&app), visitor: None, way_out };
@@ -42,12 +49,26 @@ pub async fn sign_out(State(app): State<App>, session: Session) -> Result<Respon
 }
 
 /// `GET /logout`: says that the session has ended. Its script ends the tenant's session in this browser too.
-pub async fn signed_out(State(app): State<App>, session: Session) -> Result<Response, Error> {
+pub async fn signed_out(
+    State(app): State<App>,
+    session: Session,
+    asserted: Option<Extension<Asserted>>,
+) -> Result<Response, Error> {
     if Visit::current(&app, &session).await?.is_some() {
         return Ok(Redirect::to("/").into_response());
     }
     let policy = policy::of_signed_out(&app.tenant.origin);
-    let page = SignedOutPage { site: Site::of(&app), visitor: None, tenant: app.tenant.origin.to_string() };
+    let page = SignedOutPage {
+        site: Site::of(&app),
+        visitor: None,
+        tenant: app.tenant.origin.to_string(),
+        still_known: asserted.is_some(),
+        proxy_sign_out: app
+            .header
+            .as_ref()
+            .filter(|_| asserted.is_some())
+            .and_then(|header| header.sign_out_url.clone()),
+    };
     Ok(([(CONTENT_SECURITY_POLICY, policy)], Html(page.render()?)).into_response())
 }
 
@@ -125,6 +146,10 @@ struct SignedOutPage {
     site: Site,
     visitor: Option<String>,
     tenant: String,
+    /// A proxy before us still says who this is: the next page signs in again.
+    still_known: bool,
+    /// Where the session at that proxy is ended.
+    proxy_sign_out: Option<String>,
 }
 
 #[cfg(test)]

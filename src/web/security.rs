@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::{Error, policy};
 use crate::app::App;
+use crate::audit::{self, Caller, Event, Refusal};
 use crate::origin::Origin;
 
 /// Headers for every answer, written once.
@@ -74,14 +75,20 @@ pub async fn hide_address(request: Request, next: Next) -> Response {
 }
 
 /// Tokens are for our own pages, and for pages of origins in `TOKEN_ALLOWED_ORIGINS` (with CORS headers for them).
-pub async fn check_token_origin(State(app): State<App>, request: Request, next: Next) -> Result<Response, Error> {
+pub async fn check_token_origin(
+    State(app): State<App>,
+    caller: Caller,
+    request: Request,
+    next: Next,
+) -> Result<Response, Error> {
     let headers = request.headers();
     let origin = headers.get(ORIGIN).cloned();
     let is = |allowed: &Origin| origin.as_ref().is_some_and(|origin| origin == allowed.as_str());
     let allowed = app.server.token_allowed_origins.iter().any(is);
     let ours = is(&app.server.public_url) || is_same_origin(headers, origin.as_ref());
     if !(allowed || ours) {
-        tracing::warn!(?origin, "a page of another origin asked for a token");
+        let reason = &format_args!("a page of another origin asked for it, {origin:?}");
+        audit::record(caller, &Event::TokenRefused(Refusal { identity: None, page: None, rule: None, reason }));
         return Err(Error::ForeignOrigin);
     }
     let mut response = if allowed && request.method() == Method::OPTIONS {

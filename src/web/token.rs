@@ -7,6 +7,9 @@ use serde::Serialize;
 use super::Error;
 use super::visitor::SignedIn;
 use crate::app::App;
+use crate::audit::{self, Caller, Event, Refusal};
+use crate::identity::Identity;
+use crate::mapping::Decision;
 use crate::pages::Page;
 
 /// The token, as the page's script reads it.
@@ -18,22 +21,36 @@ pub struct TokenAnswer {
 /// `GET /token/{slug}`: a token for this visitor, to be used once.
 pub async fn issue(
     State(app): State<App>,
+    caller: Caller,
     who: SignedIn,
     Path(slug): Path<String>,
 ) -> Result<Json<TokenAnswer>, Error> {
-    let page = app.pages.open(&slug, who.identity()).ok_or(Error::NoSuchPage)?;
-    issue_for(&app, &who, page).await
+    issue_for(&app, caller, who.identity(), app.pages.named(&slug)).await
 }
 
 /// `GET /token`: the same for the first page that this visitor may see, as the tutorial's script asks for it.
-pub async fn issue_default(State(app): State<App>, who: SignedIn) -> Result<Json<TokenAnswer>, Error> {
-    let page = app.pages.visible_to(who.identity()).next().ok_or(Error::NoSuchPage)?;
-    issue_for(&app, &who, page).await
+pub async fn issue_default(State(app): State<App>, caller: Caller, who: SignedIn) -> Result<Json<TokenAnswer>, Error> {
+    issue_for(&app, caller, who.identity(), app.pages.visible_to(who.identity()).next()).await
 }
 
-async fn issue_for(app: &App, who: &SignedIn, page: &Page) -> Result<Json<TokenAnswer>, Error> {
-    let subject = app.mapping.decide(who.identity()).result?;
+async fn issue_for(
+    app: &App,
+    caller: Caller,
+    identity: &Identity,
+    asked: Option<&Page>,
+) -> Result<Json<TokenAnswer>, Error> {
+    let refuse = |rule: Option<&str>, reason: Error| {
+        let page = asked.map(|page| page.slug.as_str());
+        let refusal = Refusal { identity: Some(identity), page, rule, reason: &reason };
+        audit::record(caller, &Event::TokenRefused(refusal));
+        reason
+    };
+    let page = asked.filter(|page| page.visible_to.admits(identity));
+    let page = page.ok_or_else(|| refuse(None, Error::NoSuchPage))?;
+    let Decision { rule, result, .. } = app.mapping.decide(identity);
+    let subject = result.map_err(|denied| refuse(rule.as_deref(), denied.into()))?;
     let token = app.tokens.issue(&subject, app.clock.now()).await?;
-    tracing::info!(target: "audit", identity = who.identity().key(), subject = subject.id, page = %page.slug, "token issued");
+    let issued = Event::TokenIssued { identity, subject: &subject.id, page: page.slug.as_str(), rule: rule.as_deref() };
+    audit::record(caller, &issued);
     Ok(Json(TokenAnswer { body: token.expose().to_owned() }))
 }

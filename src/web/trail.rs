@@ -1,41 +1,51 @@
-//! One id and one log line a request. Paths are logged by route, so that nothing a visitor types ends up in a log.
+//! One id and one log line a request, and the caller that events of the audit name. Paths are logged by route, so that nothing a visitor types ends up in a log.
 
+use std::fmt;
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::address;
+use super::{Error, address};
 use crate::app::App;
+use crate::audit::Caller;
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The name of one request in logs and on error pages.
-#[derive(Clone, Debug)]
-pub struct RequestId(pub String);
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RequestId(pub Uuid);
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.simple().fmt(f)
+    }
+}
 
 /// Gives the request its id; a log line or an error page with the same id belongs to it.
 pub async fn name_request(mut request: Request, next: Next) -> Response {
-    let id = Uuid::new_v4().simple().to_string();
-    let value = HeaderValue::try_from(&id).expect("hexadecimal digits are a header value");
-    request.extensions_mut().insert(RequestId(id));
+    let id = RequestId(Uuid::new_v4());
+    let value = HeaderValue::try_from(id.to_string()).expect("hexadecimal digits are a header value");
+    request.extensions_mut().insert(id);
     let mut response = next.run(request).await;
     response.headers_mut().insert(HEADER, value);
     response
 }
 
 /// Logs one line when the answer is ready.
-pub async fn log_request(State(app): State<App>, request: Request, next: Next) -> Response {
+pub async fn log_request(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
     let address = address::of_client(&app, &request);
-    let id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
-    let span = tracing::info_span!("request", id);
+    let id = request.extensions().get::<RequestId>().copied().unwrap_or_default();
+    request.extensions_mut().insert(Caller { request: id.0, address });
+    let span = tracing::info_span!("request", %id);
     let response = next.run(request).instrument(span.clone()).await;
     let _entered = span.enter();
     let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -47,4 +57,12 @@ pub async fn log_request(State(app): State<App>, request: Request, next: Next) -
         tracing::info!(%method, route, status, ms = milliseconds, %address, "answered");
     }
     response
+}
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Error> {
+        parts.extensions.get().copied().ok_or(Error::Broken("a request without its id"))
+    }
 }

@@ -13,6 +13,7 @@ use tower_sessions::{Expiry, Session};
 
 use super::error::{Error, Wants};
 use crate::app::App;
+use crate::audit::{self, Caller, Event};
 use crate::identity::{Identity, Source};
 use crate::pages::Slug;
 use crate::store::Kind;
@@ -56,7 +57,22 @@ impl Visit {
         let visit = serde_json::from_value::<Self>(visit).inspect_err(|problem| {
             tracing::warn!(%problem, "a session of another version; its visitor signs in again");
         });
-        Ok(visit.ok().filter(|visit| app.clock.now() < visit.ends(app)))
+        let is_open = |visit: &Self| app.sign_in.contains(&visit.identity.source);
+        Ok(visit.ok().filter(|visit| is_open(visit) && app.clock.now() < visit.ends(app)))
+    }
+
+    /// Whose visit it is.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The same person, about whom their source now says something else.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn update(mut self, app: &App, session: &Session, identity: Identity) -> Result<(), Error> {
+        self.identity = identity;
+        self.save(app, session).await
     }
 
     /// When the session ends unless its visitor comes back.
@@ -76,9 +92,9 @@ impl Visit {
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn begin(app: &App, session: &Session, identity: Identity) -> Result<ReturnPath, Error> {
+pub async fn begin(app: &App, session: &Session, identity: Identity, caller: Caller) -> Result<ReturnPath, Error> {
     let wanted: Option<String> = session.remove(RETURN_TO).await?;
-    begin_anew(app, session, identity).await?;
+    begin_anew(app, session, identity, caller).await?;
     Ok(wanted.as_deref().and_then(ReturnPath::parse).unwrap_or_default())
 }
 
@@ -95,8 +111,14 @@ pub struct AtProvider {
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn begin_at_provider(app: &App, session: &Session, identity: Identity, at: AtProvider) -> Result<(), Error> {
-    begin_anew(app, session, identity).await?;
+pub async fn begin_at_provider(
+    app: &App,
+    session: &Session,
+    identity: Identity,
+    at: AtProvider,
+    caller: Caller,
+) -> Result<(), Error> {
+    begin_anew(app, session, identity, caller).await?;
     if let Some(name) = at.session {
         session.insert(PROVIDER_SESSION, name).await?;
     }
@@ -132,13 +154,15 @@ pub async fn wanted(session: &Session) -> Result<ReturnPath, Error> {
     Ok(wanted.as_deref().and_then(ReturnPath::parse).unwrap_or_default())
 }
 
-async fn begin_anew(app: &App, session: &Session, identity: Identity) -> Result<(), Error> {
+async fn begin_anew(app: &App, session: &Session, identity: Identity, caller: Caller) -> Result<(), Error> {
     session.clear().await;
     session.cycle_id().await?;
     let now = app.clock.now();
     session.insert(OWNER, identity.key()).await?;
     let visit = Visit { identity, engine: random(), signed_in: now, seen: now };
-    visit.save(app, session).await
+    visit.save(app, session).await?;
+    audit::record(caller, &Event::SignedIn(&visit.identity));
+    Ok(())
 }
 
 /// 128 random bits, as text.
@@ -153,14 +177,21 @@ pub fn random() -> String {
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn begin_or_renew(app: &App, session: &Session, identity: Identity) -> Result<ReturnPath, Error> {
+pub async fn begin_or_renew(
+    app: &App,
+    session: &Session,
+    identity: Identity,
+    caller: Caller,
+) -> Result<ReturnPath, Error> {
     match Visit::current(app, session).await? {
         Some(visit) if visit.identity.key() == identity.key() => {
             let now = app.clock.now();
-            Visit { identity, signed_in: now, seen: now, ..visit }.save(app, session).await?;
+            let visit = Visit { identity, signed_in: now, seen: now, ..visit };
+            visit.save(app, session).await?;
+            audit::record(caller, &Event::SignedIn(&visit.identity));
             Ok(ReturnPath::default())
         }
-        _ => begin(app, session, identity).await,
+        _ => begin(app, session, identity, caller).await,
     }
 }
 

@@ -12,17 +12,17 @@ use qlik_embed_bff::store::{Settings, Store};
 
 use crate::portal::settings;
 
-fn command(folder: &Path, arguments: &[&str]) -> Command {
+pub fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_qlik-embed-bff"));
     command.args(arguments).current_dir(folder).env_clear();
     command
 }
 
-fn run(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+pub fn run(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
     read(command(folder, arguments).stdin(Stdio::null()).output().expect("it runs"))
 }
 
-fn run_with_input(folder: &Path, arguments: &[&str], input: &str) -> (Option<i32>, String, String) {
+pub fn run_with_input(folder: &Path, arguments: &[&str], input: &str) -> (Option<i32>, String, String) {
     let mut command = command(folder, arguments);
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
@@ -36,7 +36,7 @@ fn read(output: Output) -> (Option<i32>, String, String) {
 }
 
 /// Writes `.env` with the least that must be set, and these changes.
-fn configure(folder: &Path, changes: &[(&str, &str)]) {
+pub fn configure(folder: &Path, changes: &[(&str, &str)]) {
     let mut env = settings(folder);
     env.remove("QLIK_JWT_PRIVATE_KEY");
     fs::create_dir_all(folder.join("keys")).expect("a folder");
@@ -158,8 +158,8 @@ fn tokens_are_printed_for_accounts_and_for_people_described() {
 }
 
 /// A server that is ended when the test is.
-struct Server {
-    child: Child,
+pub struct Server {
+    pub child: Child,
     log: BufReader<std::process::ChildStderr>,
 }
 
@@ -171,14 +171,14 @@ impl Drop for Server {
 }
 
 impl Server {
-    fn start(folder: &Path) -> Self {
+    pub fn start(folder: &Path) -> Self {
         let mut child = command(folder, &["serve"]).stderr(Stdio::piped()).spawn().expect("it runs");
         let log = BufReader::new(child.stderr.take().expect("piped"));
         Self { child, log }
     }
 
     /// Reads the log up to a line with this text.
-    fn wait_for(&mut self, text: &str) -> String {
+    pub fn wait_for(&mut self, text: &str) -> String {
         let mut line = String::new();
         loop {
             line.clear();
@@ -265,7 +265,7 @@ pub fn log_of<T>(
     (log, done)
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
 }
 

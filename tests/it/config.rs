@@ -341,6 +341,60 @@ fn proxies_and_frames_are_lists() {
 }
 
 #[test]
+fn identity_headers_need_a_proxy_that_is_believed() {
+    let header = |changes: &[(&'static str, &'static str)]| {
+        let mut all = vec![
+            ("SIGN_IN", "header"),
+            ("TRUSTED_PROXIES", "127.0.0.1"),
+            ("HEADER_ID", "Remote-User"),
+            ("HEADER_EMAIL", "Remote-Email"),
+        ];
+        all.extend(changes);
+        all
+    };
+    let (config, hints) =
+        good(&header(&[("HEADER_GROUPS_SEPARATOR", "|"), ("HEADER_SIGN_OUT_URL", "/oauth2/sign_out")]));
+    let settings = config.header.expect("the way is open");
+    assert_eq!(settings.names().map(|name| name.as_str()).collect::<Vec<_>>(), ["remote-user", "remote-email"]);
+    assert_eq!((&*settings.separator, settings.sign_out_url.as_deref()), ("|", Some("/oauth2/sign_out")));
+    assert_eq!(hints, Vec::<String>::new());
+    for (changes, variable, reason) in [
+        (("TRUSTED_PROXIES", ""), "TRUSTED_PROXIES", "is not set, and SIGN_IN has header: nobody would be believed"),
+        (
+            ("TRUSTED_PROXIES", "10.0.0.1 ::/0"),
+            "TRUSTED_PROXIES",
+            "has every address there is, and SIGN_IN has header: anybody could sign in as anybody",
+        ),
+        (("HEADER_ID", ""), "HEADER_ID", "is not set"),
+        (("HEADER_ID", "Remote User"), "HEADER_ID", "is not the name of a header"),
+        (("HEADER_ID", "Cookie"), "HEADER_ID", "is a header that browsers or proxies fill with something else"),
+        (("HEADER_NAME", "remote_email"), "HEADER_ID", "and the others name remote-email more than once"),
+        (("HEADER_SIGN_OUT_URL", "javascript:alert(1)"), "HEADER_SIGN_OUT_URL", "is neither a path nor an address"),
+        (("HEADER_SIGN_OUT_URL", "//evil.example"), "HEADER_SIGN_OUT_URL", "is neither a path nor an address"),
+    ] {
+        assert_eq!(problem(&header(&[changes])), (variable.to_owned(), reason.to_owned()), "{changes:?}");
+    }
+    let (_, hints) = good(&header(&[("HEADER_EMAIL", "")]));
+    assert!(hints.len() == 1 && hints[0].starts_with("HEADER_EMAIL is not set"), "{hints:?}");
+    let (config, hints) = good(&[("HEADER_ID", "Remote-User")]);
+    assert!(config.header.is_none());
+    assert_eq!(hints, ["HEADER_ID has no effect: SIGN_IN does not list header"]);
+}
+
+#[test]
+fn the_audit_needs_a_file_that_can_be_written() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let file = at("audit.log");
+    good(&[("AUDIT_FILE", &file)]);
+    assert!(!Path::new(&file).exists(), "looking changes nothing");
+    let (variable, reason) = problem(&[("AUDIT_FILE", &at("nowhere/audit.log"))]);
+    assert_eq!((&*variable, reason), ("AUDIT_FILE", format!("lies in {}, and there is no such folder", at("nowhere"))));
+    let (_, reason) = problem(&[("AUDIT_FILE", &at(""))]);
+    assert!(reason.contains("which cannot be written (Is a directory"), "{reason}");
+}
+
+#[test]
 fn tls_files_are_checked_at_the_start() {
     let folder = tempfile::tempdir().expect("a folder");
     let at = |name: &str| folder.path().join(name).to_str().expect("a path").to_owned();

@@ -1,9 +1,11 @@
 //! Behaviour, through the real router, the real binary and real browsers; a file per behaviour.
 
+mod audit;
 mod binary;
 mod browser;
 mod config;
 mod docs;
+mod header;
 mod headers;
 mod identity;
 mod keygen;

@@ -115,7 +115,12 @@ impl Portal {
 
     /// Somebody's browser, with an empty cookie jar.
     pub fn browser(&self) -> Browser {
-        Browser { router: self.router.clone(), cookies: BTreeMap::new(), address: "203.0.113.1".into() }
+        Browser {
+            router: self.router.clone(),
+            cookies: BTreeMap::new(),
+            address: "203.0.113.1".into(),
+            proxied: Vec::new(),
+        }
     }
 
     pub async fn signed_in(&self, name: &str) -> Browser {
@@ -131,6 +136,8 @@ pub struct Browser {
     router: Router,
     pub cookies: BTreeMap<String, String>,
     pub address: String,
+    /// Headers that something on the way adds to each request.
+    pub proxied: Vec<(&'static str, String)>,
 }
 
 /// What an answer says, read to its end.
@@ -171,6 +178,9 @@ impl Browser {
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
+        }
+        for (name, value) in &self.proxied {
+            request = request.header(*name, value);
         }
         if !self.cookies.is_empty() {
             let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();

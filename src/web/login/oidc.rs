@@ -11,8 +11,9 @@ use tower_sessions::Session;
 use tower_sessions::cookie::{Cookie, SameSite};
 
 use crate::app::App;
+use crate::audit::{self, Caller, Event};
 use crate::auth::oidc::{Answer, Finished, Oidc};
-use crate::web::address::ClientAddress;
+use crate::identity::Source;
 use crate::web::error::{Error, Wants};
 use crate::web::visitor::{self, AtProvider, ReturnPath, Visit};
 
@@ -47,18 +48,17 @@ pub async fn finish(
     State(app): State<App>,
     session: Session,
     headers: HeaderMap,
-    ClientAddress(address): ClientAddress,
+    caller: Caller,
     Query(answer): Query<Answer>,
 ) -> Result<Response, Error> {
     let (oidc, browser, now) = (provider(&app)?, browser_of(&app, &headers), app.clock.now());
-    let finished = oidc.finish(answer, browser.as_deref(), now).await.inspect_err(|refused| {
-        tracing::warn!(target: "audit", %refused, %address, "sign-in refused");
+    let finished = oidc.finish(answer, browser.as_deref(), now).await.inspect_err(|reason| {
+        audit::record(caller, &Event::SignInRefused { source: Source::Oidc, reason });
     })?;
     match (finished, browser) {
         (Finished::SignedIn(who), _) => {
-            tracing::info!(target: "audit", identity = who.identity.key(), %address, "signed in");
             let at = AtProvider { session: who.provider_session, id_token: who.id_token };
-            visitor::begin_at_provider(&app, &session, who.identity, at).await?;
+            visitor::begin_at_provider(&app, &session, who.identity, at, caller).await?;
             let to = ReturnPath::parse(&who.to).unwrap_or_default();
             Ok(Redirect::to(to.as_str()).into_response())
         }
@@ -79,9 +79,9 @@ pub struct Logout {
 
 /// `POST /login/oidc/logout`: the provider says that somebody signed out there, and their sessions here end
 /// (Back-Channel Logout 1.0, section 2.5). No browser is involved.
-pub async fn end(State(app): State<App>, Form(sent): Form<Logout>) -> Result<Response, Error> {
+pub async fn end(State(app): State<App>, caller: Caller, Form(sent): Form<Logout>) -> Result<Response, Error> {
     let ended = provider(&app)?.end_sessions(sent.logout_token.expose_secret(), app.clock.now()).await?;
-    tracing::info!(target: "audit", ended, "sessions ended by the OpenID provider");
+    audit::record(caller, &Event::SessionsEnded { ended, reason: &"the visitor signed out at the OpenID provider" });
     Ok(StatusCode::OK.into_response())
 }
 

@@ -14,8 +14,9 @@ use tower_sessions::Session;
 
 use super::LoginPage;
 use crate::app::App;
+use crate::audit::{self, Caller, Event};
 use crate::auth::password::Refused;
-use crate::web::address::ClientAddress;
+use crate::identity::Source;
 use crate::web::error::Error;
 use crate::web::visitor;
 
@@ -30,18 +31,17 @@ pub struct Credentials {
 pub async fn check(
     State(app): State<App>,
     session: Session,
-    ClientAddress(address): ClientAddress,
+    caller: Caller,
     Form(typed): Form<Credentials>,
 ) -> Result<Response, Error> {
-    match app.passwords.verify(&typed.username, typed.password, address, app.clock.now()).await {
+    match app.passwords.verify(&typed.username, typed.password, caller.address, app.clock.now()).await {
         Ok(identity) => {
-            tracing::info!(target: "audit", identity = identity.key(), %address, "signed in");
-            let to = visitor::begin(&app, &session, identity).await?;
+            let to = visitor::begin(&app, &session, identity, caller).await?;
             Ok(Redirect::to(to.as_str()).into_response())
         }
         Err(Refused::Store(problem)) => Err(problem.into()),
         Err(refused) => {
-            tracing::warn!(target: "audit", %refused, %address, "sign-in refused");
+            audit::record(caller, &Event::SignInRefused { source: Source::Password, reason: &refused });
             refuse(&app, &refused, typed.username)
         }
     }

@@ -14,9 +14,9 @@ use serde::Deserialize;
 use tower_sessions::Session;
 
 use crate::app::App;
+use crate::audit::{self, Caller, Event};
 use crate::auth::ticket::Refused;
-use crate::identity::Identity;
-use crate::web::address::ClientAddress;
+use crate::identity::{Identity, Source};
 use crate::web::error::Error;
 use crate::web::visitor::{self, ReturnPath};
 
@@ -32,22 +32,22 @@ pub struct HandOver {
 pub async fn by_link(
     State(app): State<App>,
     session: Session,
-    address: ClientAddress,
+    caller: Caller,
     headers: HeaderMap,
     Query(handed): Query<HandOver>,
 ) -> Result<Response, Error> {
-    take(&app, &session, address, &headers, handed).await
+    take(&app, &session, caller, &headers, handed).await
 }
 
 /// `POST /login/ticket`: by a form of the portal, so that the ticket is in no address at all.
 pub async fn by_form(
     State(app): State<App>,
     session: Session,
-    address: ClientAddress,
+    caller: Caller,
     headers: HeaderMap,
     Form(handed): Form<HandOver>,
 ) -> Result<Response, Error> {
-    take(&app, &session, address, &headers, handed).await
+    take(&app, &session, caller, &headers, handed).await
 }
 
 /// Signs the visitor in and leads on, away from an address that may have the ticket in it: the redirect (303) replaces it
@@ -55,19 +55,16 @@ pub async fn by_form(
 async fn take(
     app: &App,
     session: &Session,
-    ClientAddress(address): ClientAddress,
+    caller: Caller,
     headers: &HeaderMap,
     handed: HandOver,
 ) -> Result<Response, Error> {
     let wanted = match redeem(app, headers, handed.ticket).await {
-        Ok(identity) => {
-            tracing::info!(target: "audit", identity = identity.key(), %address, "signed in");
-            visitor::begin_or_renew(app, session, identity).await?
-        }
+        Ok(identity) => visitor::begin_or_renew(app, session, identity, caller).await?,
         // A second click, or the way back in the browser: there is nothing to sign in to.
         Err(Refused::Used { whose }) if visitor::is(app, session, &whose).await? => ReturnPath::default(),
         Err(refused) => {
-            tracing::warn!(target: "audit", %refused, %address, "sign-in refused");
+            audit::record(caller, &Event::SignInRefused { source: Source::Ticket, reason: &refused });
             return Err(refused.into());
         }
     };
