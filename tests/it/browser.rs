@@ -11,6 +11,7 @@ mod failures;
 mod newcomers;
 mod oidc;
 mod pages;
+mod proxy;
 mod scene;
 mod sheet;
 mod sign_in;

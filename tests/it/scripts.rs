@@ -40,6 +40,7 @@ impl Machine {
         let output = Command::new(tree.join("scripts").join(script))
             .env_clear()
             .env("PATH", self.0.path())
+            .env("POLICY_FILE", self.0.path().join("policy-rc.d"))
             .output()
             .expect("scripts can be run");
         let said = [output.stdout, output.stderr].concat();
@@ -49,15 +50,20 @@ impl Machine {
 
 #[test]
 fn root_on_debian_gets_what_the_tests_need() {
-    let bare = Machine::with(&[]).stand_in("id", "0").stand_in("apt-get", "apt-get $*, $DEBIAN_FRONTEND");
+    let bare = Machine::with(&["chmod", "rm"])
+        .stand_in("id", "0")
+        .stand_in("apt-get", "apt-get $*, $DEBIAN_FRONTEND, services: $(cat $POLICY_FILE)")
+        .stand_in("systemctl", "systemctl $*");
     let (succeeded, said) = bare.run("setup-tests");
     assert!(succeeded, "{said}");
     let (update, install) = said.split_once("noninteractive").expect("an update, then an installation");
     assert!(update.contains("apt-get update"), "{said}");
     assert!(
-        install.contains("install -y") && install.contains("chromium fonts-liberation chromium-driver openssl"),
+        install.contains("install -y") && install.contains("chromium fonts-liberation chromium-driver openssl nginx"),
         "{said}"
     );
+    assert!(install.contains("exit 101") && install.contains("systemctl disable nginx"), "no service starts: {said}");
+    assert!(!bare.0.path().join("policy-rc.d").exists(), "other packages may start theirs again");
 }
 
 #[test]
@@ -65,13 +71,13 @@ fn others_are_told_the_command_and_nothing_is_installed() {
     let bare = Machine::with(&[]).stand_in("id", "1000").stand_in("apt-get", "must not be called");
     let (succeeded, said) = bare.stand_in("openssl", "is here").run("setup-tests");
     assert!(!succeeded);
-    assert!(said.contains("apt-get install -y chromium fonts-liberation chromium-driver\n"), "{said}");
+    assert!(said.contains("apt-get install -y chromium fonts-liberation chromium-driver nginx\n"), "{said}");
     assert!(!said.contains("must not be called"), "{said}");
 }
 
 #[test]
 fn a_machine_that_has_everything_is_left_alone() {
-    let complete = ["chromium", "chromedriver", "openssl"]
+    let complete = ["chromium", "chromedriver", "openssl", "nginx"]
         .iter()
         .fold(Machine::with(&[]), |machine, name| machine.stand_in(name, ""));
     assert_eq!(complete.stand_in("apt-get", "must not be called").run("setup-tests"), (true, String::new()));

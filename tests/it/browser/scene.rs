@@ -119,15 +119,7 @@ impl Scene {
         more: &[(&str, &str)],
     ) -> Self {
         let url = format!("https://{}:{}", sites.portal, port(&listener));
-        // Its origin, and with it the port, has to be known before the tenant starts.
-        let free = port(&serve::bind(LOOPBACK).expect("another free port"));
-        let mut tenant = Settings {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, free)),
-            public_origin: Some(format!("https://{}:{free}", sites.tenant)),
-            tls: Some(sites.tls()),
-            cookies: Cookies::cross_site(),
-            ..trusting(&url)
-        };
+        let mut tenant = on_another_site(&sites, &url);
         edit(&mut tenant);
         let (certificate, key) = (sites.certificate.display().to_string(), sites.key.display().to_string());
         let tls = [("TLS_CERT_FILE", certificate.as_str()), ("TLS_KEY_FILE", key.as_str())];
@@ -142,6 +134,16 @@ impl Scene {
         let tenant = trusting(&url);
         let scene = Self::build(listener, url, tenant, &provider.settings()).await;
         (scene, provider)
+    }
+
+    /// The same behind a proxy that speaks TLS on this port, with these settings; and the port where the portal itself
+    /// listens.
+    pub async fn behind_proxy(sites: Sites<'_>, proxy: u16, more: &[(&str, &str)]) -> (Self, u16) {
+        let listener = serve::bind(LOOPBACK).expect("a free port");
+        let own = port(&listener);
+        let url = format!("https://{}:{proxy}", sites.portal);
+        let tenant = on_another_site(&sites, &url);
+        (Self::build(listener, url, tenant, more).await, own)
     }
 
     async fn build(listener: TcpListener, url: String, tenant: Settings, more: &[(&str, &str)]) -> Self {
@@ -190,6 +192,19 @@ fn trusting(portal: &str) -> Settings {
         web_integrations: vec![WebIntegration::new(demo::WEB_INTEGRATION_ID, [portal])],
         frame_ancestors: vec![portal.to_owned()],
         ..Settings::default()
+    }
+}
+
+/// The same with TLS, on a site of its own.
+fn on_another_site(sites: &Sites<'_>, portal: &str) -> Settings {
+    // Its origin, and with it the port, has to be known before the tenant starts.
+    let free = port(&serve::bind(LOOPBACK).expect("another free port"));
+    Settings {
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, free)),
+        public_origin: Some(format!("https://{}:{free}", sites.tenant)),
+        tls: Some(sites.tls()),
+        cookies: Cookies::cross_site(),
+        ..trusting(portal)
     }
 }
 
