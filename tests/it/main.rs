@@ -10,6 +10,7 @@ mod headers;
 mod identity;
 mod keygen;
 mod mapping;
+mod mixing;
 mod oidc;
 mod packages;
 mod pages;

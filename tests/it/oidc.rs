@@ -29,7 +29,7 @@ async fn return_with(browser: &mut Browser, answer: &str) -> Answer {
 }
 
 /// To the provider and back; the last answer.
-async fn sign_in(browser: &mut Browser, provider: &Provider) -> Answer {
+pub async fn sign_in(browser: &mut Browser, provider: &Provider) -> Answer {
     let start = browser.open("/login/oidc").await;
     assert_eq!(start.status, 303, "{}", start.body);
     let answer = provider.browser().follow(start.location()).await;
