@@ -6,17 +6,20 @@
 //!
 //! The rooms: `settings` is what it can be told, `control` the hand behind the curtain; `state` what it knows. `listener`
 //! is the door; `access` asks every request where it comes from; `refusal` holds the shapes of "no". `login` checks
-//! tokens, `users` and `session` keep what comes of it, `rest` answers about it. `engine` is the websocket and its
-//! protocol, over `model`, a small app that really computes; `single` is the page that draws it. Apart stands `host`, a
-//! simulated portal that hands its visitors over with tickets.
+//! tokens, `users` and `session` keep what comes of it, `rest` answers about it; `directory` lists the users for
+//! administrators, and `oauth` gives their programs tokens. `engine` is the websocket and its protocol, over `model`, a
+//! small app that really computes; `single` is the page that draws it. Apart stands `host`, a simulated portal that
+//! hands its visitors over with tickets.
 
 mod access;
 mod control;
+mod directory;
 mod engine;
 mod host;
 mod listener;
 mod login;
 mod model;
+mod oauth;
 mod refusal;
 mod rest;
 mod session;
@@ -110,6 +113,8 @@ fn router(state: &Arc<State>) -> Router {
         .route("/login", routing::get(login::page))
         .route("/logout", routing::get(login::logout))
         .merge(rest::routes())
+        .route("/api/v1/users", routing::get(directory::list))
+        .route("/oauth/token", routing::post(oauth::token))
         .merge(engine::routes())
         .merge(single::routes())
         .fallback(async || refusal::service_error(StatusCode::NOT_FOUND, "HTTP-404", "Not found"))

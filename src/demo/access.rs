@@ -135,6 +135,8 @@ pub(super) enum Caller {
     Cookie(Session),
     /// An access token; the id of its user.
     Bearer(String),
+    /// An API key, or the access token of a client: an administrator that is nobody's browser.
+    Machine,
 }
 
 impl Caller {
@@ -143,6 +145,7 @@ impl Caller {
         match self {
             Self::Cookie(session) => &session.user,
             Self::Bearer(user) => user,
+            Self::Machine => "",
         }
     }
 }
@@ -162,6 +165,9 @@ pub(super) fn caller_with(
 ) -> Option<Caller> {
     let users = held(&state.users);
     if let Some(token) = bearer(headers).or(query_token) {
+        if settings.api_keys.iter().any(|key| key == token) || users.is_machine(token, state.now()) {
+            return Some(Caller::Machine);
+        }
         return users.of_access_token(token).map(|user| Caller::Bearer(user.id.clone()));
     }
     let session = held(&state.sessions).find(headers, settings, state.now(), active)?;

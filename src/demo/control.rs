@@ -99,6 +99,17 @@ impl Control {
         held(&self.state.users).set_status(subject, "disabled");
     }
 
+    /// Adds a user as an administrator does: with a subject, an address and a status such as `active` or `invited`.
+    pub fn add_user(&self, subject: &str, email: &str, status: &'static str) {
+        let now = self.state.now();
+        held(&self.state.users).add(subject, email, status, now);
+    }
+
+    /// Makes all access tokens of clients worthless before their time.
+    pub fn revoke_client_tokens(&self) {
+        held(&self.state.users).revoke_machine_tokens();
+    }
+
     /// Lets a disabled user in again.
     pub fn enable_user(&self, subject: &str) {
         held(&self.state.users).set_status(subject, "active");

@@ -19,7 +19,7 @@ use super::{
 };
 
 /// The tenant's own id.
-const TENANT_ID: &str = "kX2oQwPZ1sVYt0cBn7mLr5dGfHjEaUiR";
+pub(super) const TENANT_ID: &str = "kX2oQwPZ1sVYt0cBn7mLr5dGfHjEaUiR";
 
 pub(super) fn routes() -> Router<Arc<State>> {
     Router::new()

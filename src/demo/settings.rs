@@ -34,6 +34,10 @@ pub struct Settings {
     pub longest_session: Duration,
     /// "Creation of groups" of the administration: without it the `groups` claim is dropped.
     pub auto_create_groups: bool,
+    /// API keys of an administrator, which the REST interface takes as bearer tokens.
+    pub api_keys: Vec<String>,
+    /// OAuth clients for machines, with the rights of an administrator (section H): ids and secrets.
+    pub clients: Vec<(String, String)>,
     /// What rests on inference, or is not known.
     pub switches: Switches,
 }
@@ -53,6 +57,8 @@ impl Default for Settings {
             idle_timeout: Duration::from_secs(30 * 60),
             longest_session: Duration::from_secs(24 * 60 * 60),
             auto_create_groups: true,
+            api_keys: Vec::new(),
+            clients: Vec::new(),
             switches: Switches::default(),
         }
     }
@@ -151,6 +157,14 @@ pub struct Switches {
     pub missing_groups_clear: bool,
     /// Two active users with one e-mail address: the login is refused with `LOGIN-12` `[U]`.
     pub email_collision_refused: bool,
+    /// The list of users has no more than this many on a page, whatever `limit` asks for `[U]`.
+    pub users_on_a_page: usize,
+    /// The last page of a list says `"next": null` instead of leaving it out `[U]`.
+    pub null_links: bool,
+    /// `\"` and `\\` in the value of a filter stand for `"` and `\`; otherwise such a filter is malformed `[U]`.
+    pub filter_escapes: bool,
+    /// How long an access token of a client is good; the documentation says six hours.
+    pub access_token_lifetime: Duration,
     /// CORS headers on the tenant's own 4xx answers. The tutorial reads a 401 across origins, so: yes `[I]`.
     pub cors_on_errors: bool,
     /// CORS headers on answers of the edge before the tenant: the 406 page and the 503 `[U]`.
@@ -205,6 +219,10 @@ impl Default for Switches {
             profile_refreshed: true,
             missing_groups_clear: false,
             email_collision_refused: false,
+            users_on_a_page: 100,
+            null_links: false,
+            filter_escapes: false,
+            access_token_lifetime: Duration::from_secs(6 * 60 * 60),
             cors_on_errors: true,
             cors_at_edge: false,
             foreign_origin_status: 403,

@@ -35,6 +35,8 @@ pub(super) struct Users {
     used_tokens: BTreeMap<String, i64>,
     /// Access tokens given out by the control handle, and whose they are.
     access_tokens: BTreeMap<String, String>,
+    /// Access tokens of clients, and until when they are good.
+    machine_tokens: BTreeMap<String, OffsetDateTime>,
 }
 
 /// What a login says about a person.
@@ -103,6 +105,28 @@ impl Users {
             None => {}
         }
         id
+    }
+
+    /// A user as the administration makes one; the id.
+    pub fn add(&mut self, subject: &str, email: &str, status: &'static str, now: OffsetDateTime) -> String {
+        let profile = Profile { subject, name: subject, email: Some(email), groups: None };
+        let id = self.admit(profile, true, false, now);
+        self.set_status(subject, status);
+        id
+    }
+
+    pub fn give_machine_token(&mut self, until: OffsetDateTime) -> String {
+        let token = random_hex::<32>();
+        self.machine_tokens.insert(token.clone(), until);
+        token
+    }
+
+    pub fn is_machine(&self, token: &str, now: OffsetDateTime) -> bool {
+        self.machine_tokens.get(token).is_some_and(|until| *until > now)
+    }
+
+    pub fn revoke_machine_tokens(&mut self) {
+        self.machine_tokens.clear();
     }
 
     pub fn set_status(&mut self, subject: &str, status: &'static str) {
