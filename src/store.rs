@@ -1,6 +1,7 @@
-//! What must be remembered: local accounts, sessions (encrypted, they expire), and failed attempts to sign in.
+//! What must be remembered: local accounts, sessions (encrypted, they expire), failed attempts to sign in, and whose
+//! each subject is.
 //!
-//! One SQLite file today. Callers see accounts, records and counts; only `store/sqlite.rs` knows that there is SQL.
+//! One SQLite file today. Callers see accounts, records, counts and standings; only `store/sqlite.rs` knows that there is SQL.
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
@@ -20,9 +21,11 @@ mod seal;
 pub mod secret;
 pub mod sessions;
 mod sqlite;
+pub mod subjects;
 
 use seal::Seal;
 use sqlite::Sqlite;
+use subjects::Standing;
 
 /// How long a record that was read is answered from memory. Another process (`users remove`) ends sessions in the
 /// database; this is how long this one may not have noticed.
@@ -102,6 +105,8 @@ pub struct Store {
     sqlite: Sqlite,
     seal: Arc<Seal>,
     cache: Cache<RecordId, CachedRecord>,
+    /// What is remembered of identities, by their keys.
+    standings: Cache<Box<str>, Arc<Standing>>,
     /// Counts changes of records, so that a reader notices when what it has just read may be history.
     changes: Arc<AtomicU64>,
 }
@@ -170,7 +175,8 @@ impl Store {
         };
         let sqlite = Sqlite::open(&settings.file).await?;
         let cache = Cache::builder().max_capacity(CACHE_RECORDS).time_to_live(CACHE_TIME).build();
-        Ok(Self { sqlite, seal: Arc::new(Seal::new(&secret)), cache, changes: Arc::default() })
+        let standings = Cache::builder().max_capacity(CACHE_RECORDS).time_to_live(CACHE_TIME).build();
+        Ok(Self { sqlite, seal: Arc::new(Seal::new(&secret)), cache, standings, changes: Arc::default() })
     }
 
     /// Opens a database that is there already, for commands that only look or change.
@@ -226,12 +232,15 @@ impl Store {
         self.sqlite.set_password(id, password_hash, &hash(owner.as_bytes())).await
     }
 
-    /// Removes an account and the sessions of `owner`. `false` when there is no such account.
+    /// Removes an account, the sessions of `owner`, and what is remembered of its subject. `false` when there is no such
+    /// account.
     ///
     /// # Errors
     /// When the database does not answer; then nothing has changed.
     pub async fn remove_account(&self, id: &str, owner: &str) -> Result<bool, Error> {
-        self.sqlite.remove_account(id, &hash(owner.as_bytes())).await
+        let removed = self.sqlite.remove_account(id, &hash(owner.as_bytes()), owner).await;
+        self.changed_standings();
+        removed
     }
 
     /// Counts one more attempt on `what` and says how many there are now, and when the count starts anew.

@@ -75,8 +75,13 @@ async fn apply(command: Users, store: &Store, now: OffsetDateTime) -> anyhow::Re
         }
         Users::Remove { name } => {
             let account = find(store, &name).await?;
-            store.remove_account(&account.id, &account.identity().key()).await?;
+            let key = account.identity().key();
+            let was_listed = store.standing(&key).await?.listed.is_some();
+            store.remove_account(&account.id, &key).await?;
             println!("{} is removed, and signed out everywhere.", account.id);
+            if was_listed {
+                println!("So is its entry in the list of subjects.");
+            }
             Ok(())
         }
     }

@@ -12,6 +12,10 @@ use time::OffsetDateTime;
 use super::{Error, Marks};
 use crate::identity::Account;
 
+mod subjects;
+
+pub use subjects::Import;
+
 static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
 
 /// How long a statement waits for another process's write.
@@ -115,10 +119,11 @@ impl Sqlite {
         Ok(changed.rows_affected() == 1)
     }
 
-    pub(super) async fn remove_account(&self, id: &str, owner: &[u8]) -> Result<bool, Error> {
+    pub(super) async fn remove_account(&self, id: &str, owner: &[u8], identity: &str) -> Result<bool, Error> {
         let mut transaction = self.0.begin().await?;
         let removed = sqlx::query("DELETE FROM account WHERE id = ?").bind(id).execute(&mut *transaction).await?;
         sqlx::query("DELETE FROM record WHERE owner = ?").bind(owner).execute(&mut *transaction).await?;
+        subjects::forget(&mut transaction, identity).await?;
         transaction.commit().await?;
         Ok(removed.rows_affected() == 1)
     }

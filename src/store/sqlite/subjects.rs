@@ -1,0 +1,405 @@
+//! Whose a subject is, in SQL.
+
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{Sqlite as Database, Transaction};
+use time::OffsetDateTime;
+
+use super::{Sqlite, at};
+use crate::store::Error;
+use crate::store::subjects::{
+    Claim, Conflict, ConflictWith, Forgotten, Found, Holding, Imported, Line, Listed, Listing, Release, Standing, fold,
+};
+
+/// How many rows one step of reading a whole table takes.
+const BATCH: i64 = 1000;
+
+impl Sqlite {
+    pub(in crate::store) async fn standing(&self, identity: &str) -> Result<Standing, Error> {
+        let (listed, found, held): (Option<String>, Option<String>, Option<String>) = sqlx::query_as(
+            "SELECT (SELECT subject FROM listed_subject WHERE identity = ?1),
+                    (SELECT subject FROM found_subject WHERE identity = ?1),
+                    (SELECT subject FROM held_subject WHERE identity = ?1 AND left_at IS NULL)",
+        )
+        .bind(identity)
+        .fetch_one(&self.0)
+        .await?;
+        Ok(Standing { listed, found: found.map(read_found), held })
+    }
+
+    pub(in crate::store) async fn claim(
+        &self,
+        identity: &str,
+        subject: &str,
+        now: OffsetDateTime,
+    ) -> Result<Claim, Error> {
+        let folded = fold(subject);
+        // The first statement writes, so that it waits for other writers instead of failing after having read.
+        let mut transaction = self.0.begin().await?;
+        let claimed: Option<(String,)> = sqlx::query_as(
+            "INSERT INTO held_subject (folded, subject, identity, since) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (folded) DO UPDATE SET subject = excluded.subject, left_at = NULL
+                 WHERE identity = excluded.identity
+             RETURNING identity",
+        )
+        .bind(&folded)
+        .bind(subject)
+        .bind(identity)
+        .bind(now.unix_timestamp())
+        .fetch_optional(&mut *transaction)
+        .await?;
+        if claimed.is_none() {
+            let by = holder(&mut transaction, &folded).await?.unwrap_or_default();
+            return Ok(Claim::Taken { by });
+        }
+        let from = leave_others(&mut transaction, identity, &folded, now).await?;
+        transaction.commit().await?;
+        Ok(from.map_or(Claim::Held, |from| Claim::Moved { from }))
+    }
+
+    pub(in crate::store) async fn holder(&self, subject: &str) -> Result<Option<String>, Error> {
+        holder(&mut *self.0.acquire().await?, &fold(subject)).await
+    }
+
+    pub(in crate::store) async fn remember(&self, identity: &str, found: &Found) -> Result<Found, Error> {
+        let subject = match found {
+            Found::One(subject) => subject,
+            Found::NotOne => "",
+        };
+        let (remembered,): (String,) = sqlx::query_as(
+            "INSERT INTO found_subject (identity, subject) VALUES (?, ?)
+             ON CONFLICT (identity) DO UPDATE SET subject = subject RETURNING subject",
+        )
+        .bind(identity)
+        .bind(subject)
+        .fetch_one(&self.0)
+        .await?;
+        Ok(read_found(remembered))
+    }
+
+    pub(in crate::store) async fn list_subject(
+        &self,
+        entry: &Listed,
+        shared: bool,
+        now: OffsetDateTime,
+    ) -> Result<Listing, Error> {
+        let Listed { identity, subject } = entry;
+        let folded = fold(subject);
+        let mut transaction = self.0.begin().await?;
+        lock(&mut transaction).await?;
+        if !shared {
+            let other: Option<(String,)> =
+                sqlx::query_as("SELECT identity FROM listed_subject WHERE folded = ? AND identity <> ? LIMIT 1")
+                    .bind(&folded)
+                    .bind(identity)
+                    .fetch_optional(&mut *transaction)
+                    .await?;
+            if let Some((other,)) = other {
+                return Ok(Listing::ListedFor(other));
+            }
+        }
+        let before: Option<(String,)> = sqlx::query_as("SELECT subject FROM listed_subject WHERE identity = ?")
+            .bind(identity)
+            .fetch_optional(&mut *transaction)
+            .await?;
+        sqlx::query("INSERT OR REPLACE INTO listed_subject (identity, subject, folded) VALUES (?, ?, ?)")
+            .bind(identity)
+            .bind(subject)
+            .bind(&folded)
+            .execute(&mut *transaction)
+            .await?;
+        let taken_from = match shared {
+            true => None,
+            false => give(&mut transaction, entry, &folded, now).await?,
+        };
+        transaction.commit().await?;
+        Ok(Listing::Done { before: before.map(|(subject,)| subject), taken_from })
+    }
+
+    pub(in crate::store) async fn forget_identity(&self, identity: &str) -> Result<Forgotten, Error> {
+        let mut transaction = self.0.begin().await?;
+        let forgotten = forget(&mut transaction, identity).await?;
+        transaction.commit().await?;
+        Ok(forgotten)
+    }
+
+    pub(in crate::store) async fn release(&self, which: Release<'_>) -> Result<u64, Error> {
+        // An identity on the list keeps what the list gives it.
+        const RELEASE: &str = "DELETE FROM held_subject WHERE CASE ?1
+                 WHEN 'of' THEN identity = ?2
+                 WHEN 'beginning' THEN substr(identity, 1, length(?2)) = ?2
+                 ELSE left_at IS NOT NULL END
+             AND (left_at IS NOT NULL OR identity NOT IN (SELECT identity FROM listed_subject))";
+        let (kind, text) = match which {
+            Release::Of(identity) => ("of", identity),
+            Release::Beginning(start) => ("beginning", start),
+            Release::Left => ("left", ""),
+        };
+        let released = sqlx::query(RELEASE).bind(kind).bind(text).execute(&self.0).await?;
+        Ok(released.rows_affected())
+    }
+
+    pub(in crate::store) async fn listed(&self, behind: &str) -> Result<Vec<Listed>, Error> {
+        let rows: Vec<(String, String)> =
+            sqlx::query_as("SELECT identity, subject FROM listed_subject WHERE identity > ? ORDER BY identity LIMIT ?")
+                .bind(behind)
+                .bind(BATCH)
+                .fetch_all(&self.0)
+                .await?;
+        Ok(rows.into_iter().map(|(identity, subject)| Listed { identity, subject }).collect())
+    }
+
+    pub(in crate::store) async fn holdings(&self, behind: &str) -> Result<Vec<Holding>, Error> {
+        let rows: Vec<HoldingRow> = sqlx::query_as(
+            "SELECT subject, identity, since, left_at FROM held_subject WHERE folded > ? ORDER BY folded LIMIT ?",
+        )
+        .bind(fold(behind))
+        .bind(BATCH)
+        .fetch_all(&self.0)
+        .await?;
+        Ok(rows.into_iter().map(holding).collect())
+    }
+
+    pub(in crate::store) async fn begin_import(&self) -> Result<Import, Error> {
+        let mut transaction = self.0.begin().await?;
+        // Temporary tables are in a file of their own: while the lines come, nobody waits for this transaction.
+        sqlx::query(
+            "CREATE TEMP TABLE incoming (line INTEGER NOT NULL, identity TEXT NOT NULL, subject TEXT NOT NULL,
+                 folded TEXT NOT NULL) STRICT",
+        )
+        .execute(&mut *transaction)
+        .await?;
+        Ok(Import { transaction, locked: false })
+    }
+}
+
+type HoldingRow = (String, String, i64, Option<i64>);
+
+fn holding((subject, identity, since, left_at): HoldingRow) -> Holding {
+    Holding { subject, identity, since: at(since), left_at: left_at.map(at) }
+}
+
+fn read_found(subject: String) -> Found {
+    if subject.is_empty() { Found::NotOne } else { Found::One(subject) }
+}
+
+/// Takes the lock that writing needs before anything is read: a reader that begins to write after somebody else did
+/// would fail.
+async fn lock(connection: &mut SqliteConnection) -> Result<(), Error> {
+    sqlx::query("DELETE FROM listed_subject WHERE 0").execute(connection).await?;
+    Ok(())
+}
+
+async fn holder(connection: &mut SqliteConnection, folded: &str) -> Result<Option<String>, Error> {
+    let row: Option<(String,)> = sqlx::query_as("SELECT identity FROM held_subject WHERE folded = ?")
+        .bind(folded)
+        .fetch_optional(connection)
+        .await?;
+    Ok(row.map(|(identity,)| identity))
+}
+
+/// The subject of before, if there was one. It is kept for its holder: another identity that got it would find the
+/// holder's bookmarks.
+async fn leave_others(
+    connection: &mut SqliteConnection,
+    identity: &str,
+    folded: &str,
+    now: OffsetDateTime,
+) -> Result<Option<String>, Error> {
+    let left: Vec<(String,)> = sqlx::query_as(
+        "UPDATE held_subject SET left_at = ? WHERE identity = ? AND folded <> ? AND left_at IS NULL RETURNING subject",
+    )
+    .bind(now.unix_timestamp())
+    .bind(identity)
+    .bind(folded)
+    .fetch_all(connection)
+    .await?;
+    Ok(left.into_iter().map(|(subject,)| subject).next())
+}
+
+/// Gives a subject to an identity, whoever held it. Says who that was.
+async fn give(
+    connection: &mut SqliteConnection,
+    entry: &Listed,
+    folded: &str,
+    now: OffsetDateTime,
+) -> Result<Option<String>, Error> {
+    let before = holder(connection, folded).await?;
+    sqlx::query("INSERT OR REPLACE INTO held_subject (folded, subject, identity, since) VALUES (?, ?, ?, ?)")
+        .bind(folded)
+        .bind(&entry.subject)
+        .bind(&entry.identity)
+        .bind(now.unix_timestamp())
+        .execute(&mut *connection)
+        .await?;
+    leave_others(connection, &entry.identity, folded, now).await?;
+    Ok(before.filter(|holder| *holder != entry.identity))
+}
+
+/// Forgets everything that is remembered of an identity's subject.
+pub(super) async fn forget(connection: &mut SqliteConnection, identity: &str) -> Result<Forgotten, Error> {
+    let mut deleted = [0; 3];
+    for (place, statement) in [
+        "DELETE FROM listed_subject WHERE identity = ?",
+        "DELETE FROM found_subject WHERE identity = ?",
+        "DELETE FROM held_subject WHERE identity = ?",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        deleted[place] = sqlx::query(statement).bind(identity).execute(&mut *connection).await?.rows_affected();
+    }
+    let [listed, found, held] = deleted;
+    Ok(Forgotten { listed: listed > 0, found: found > 0, held })
+}
+
+/// A list on its way in. Dropped before [`Import::finish`], it leaves nothing behind.
+#[derive(Debug)]
+pub struct Import {
+    transaction: Transaction<'static, Database>,
+    locked: bool,
+}
+
+impl Import {
+    /// How many conflicts, or takings over, are told one by one.
+    pub const REPORTED: usize = 100;
+
+    /// Takes lines in, in any number and in several calls.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn add(&mut self, lines: &[Line]) -> Result<(), Error> {
+        let rows: Vec<_> = lines
+            .iter()
+            .map(|Line { number, entry: Listed { identity, subject } }| (number, identity, subject, fold(subject)))
+            .collect();
+        let rows = serde_json::to_string(&rows).expect("numbers and texts are JSON");
+        sqlx::query(
+            "INSERT INTO incoming (line, identity, subject, folded)
+             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?)",
+        )
+        .bind(rows)
+        .execute(&mut *self.transaction)
+        .await?;
+        Ok(())
+    }
+
+    /// What keeps the lines from becoming part of the list, or, with `replace`, the list: the first
+    /// [`Import::REPORTED`] by line, and how many there are. From here on others wait with their changes.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn conflicts(&mut self, replace: bool, shared: bool) -> Result<(Vec<Conflict>, u64), Error> {
+        // Windows and not joins of the lines with themselves: each sorts once, however many are alike.
+        const CONFLICTS: &str = "WITH marked AS MATERIALIZED (
+                SELECT line, identity, subject, folded,
+                    min(line) OVER (PARTITION BY identity) AS same_identity,
+                    min(line) OVER (PARTITION BY folded) AS same_subject
+                FROM incoming
+            ), conflict AS (
+                SELECT line, 'identity' AS kind, same_identity AS other, '' AS name FROM marked
+                    WHERE same_identity < line
+                UNION ALL
+                SELECT line, 'subject', same_subject, '' FROM marked
+                    WHERE NOT ?2 AND same_subject < line AND same_identity = line
+                UNION ALL
+                SELECT m.line, 'listed with', 0, l.subject FROM marked m JOIN listed_subject l USING (identity)
+                    WHERE NOT ?1 AND l.subject <> m.subject
+                UNION ALL
+                SELECT m.line, 'listed for', 0, min(l.identity) FROM marked m JOIN listed_subject l USING (folded)
+                    WHERE NOT ?1 AND NOT ?2 AND l.identity <> m.identity
+                    GROUP BY m.line
+            )
+            SELECT line, kind, other, name, count(*) OVER () FROM conflict ORDER BY line, kind LIMIT ?3";
+        self.lock().await?;
+        let rows: Vec<(i64, String, i64, String, i64)> = sqlx::query_as(CONFLICTS)
+            .bind(replace)
+            .bind(shared)
+            .bind(Self::REPORTED as i64)
+            .fetch_all(&mut *self.transaction)
+            .await?;
+        let count = rows.first().map_or(0, |row| row.4.unsigned_abs());
+        let conflict = |(line, kind, other, name, _): (i64, String, i64, String, i64)| Conflict {
+            line: line.unsigned_abs(),
+            with: match kind.as_str() {
+                "identity" => ConflictWith::IdentityInLine(other.unsigned_abs()),
+                "subject" => ConflictWith::SubjectInLine(other.unsigned_abs()),
+                "listed with" => ConflictWith::ListedWith(name),
+                _ => ConflictWith::ListedFor(name),
+            },
+        };
+        Ok((rows.into_iter().map(conflict).collect(), count))
+    }
+
+    /// Makes the lines part of the list, or, with `replace`, the list. Only for lines without conflicts. Unless subjects
+    /// are `shared`, the identities hold theirs from now on, whoever did before.
+    ///
+    /// # Errors
+    /// When the database does not answer; then nothing has changed.
+    pub async fn finish(mut self, replace: bool, shared: bool, now: OffsetDateTime) -> Result<Imported, Error> {
+        self.lock().await?;
+        let (added, unchanged): (i64, i64) = sqlx::query_as(
+            "SELECT count(*) FILTER (WHERE l.subject IS NULL), count(*) FILTER (WHERE l.subject = i.subject)
+             FROM incoming i LEFT JOIN listed_subject l USING (identity)",
+        )
+        .fetch_one(&mut *self.transaction)
+        .await?;
+        let written = self
+            .write(
+                "INSERT INTO listed_subject (identity, subject, folded) SELECT identity, subject, folded FROM incoming
+                 WHERE true
+                 ON CONFLICT (identity) DO UPDATE SET subject = excluded.subject, folded = excluded.folded",
+            )
+            .await?;
+        let removed = if replace {
+            self.write("DELETE FROM listed_subject WHERE identity NOT IN (SELECT identity FROM incoming)").await?
+        } else {
+            0
+        };
+        let taken_from = if shared { Vec::new() } else { self.hold(now).await? };
+        self.write("DROP TABLE incoming").await?;
+        self.transaction.commit().await?;
+        let (added, unchanged) = (added.unsigned_abs(), unchanged.unsigned_abs());
+        Ok(Imported { added, changed: written - added - unchanged, removed, unchanged, taken_from })
+    }
+
+    /// Lets the identities hold their subjects. Says from whom they were taken.
+    async fn hold(&mut self, now: OffsetDateTime) -> Result<Vec<Holding>, Error> {
+        let taken: Vec<HoldingRow> = sqlx::query_as(
+            "SELECT h.subject, h.identity, h.since, h.left_at FROM incoming i JOIN held_subject h USING (folded)
+             WHERE h.identity <> i.identity ORDER BY i.line LIMIT ?",
+        )
+        .bind(Self::REPORTED as i64)
+        .fetch_all(&mut *self.transaction)
+        .await?;
+        sqlx::query(
+            "INSERT INTO held_subject (folded, subject, identity, since)
+             SELECT folded, subject, identity, ? FROM incoming WHERE true
+             ON CONFLICT (folded) DO UPDATE SET subject = excluded.subject, left_at = NULL,
+                 since = CASE WHEN identity = excluded.identity THEN since ELSE excluded.since END,
+                 identity = excluded.identity",
+        )
+        .bind(now.unix_timestamp())
+        .execute(&mut *self.transaction)
+        .await?;
+        sqlx::query(
+            "UPDATE held_subject SET left_at = ? FROM incoming i
+             WHERE held_subject.identity = i.identity AND held_subject.folded <> i.folded AND left_at IS NULL",
+        )
+        .bind(now.unix_timestamp())
+        .execute(&mut *self.transaction)
+        .await?;
+        Ok(taken.into_iter().map(holding).collect())
+    }
+
+    async fn write(&mut self, statement: &'static str) -> Result<u64, Error> {
+        Ok(sqlx::query(statement).execute(&mut *self.transaction).await?.rows_affected())
+    }
+
+    async fn lock(&mut self) -> Result<(), Error> {
+        if !self.locked {
+            lock(&mut self.transaction).await?;
+            self.locked = true;
+        }
+        Ok(())
+    }
+}
