@@ -8,6 +8,7 @@ use crate::origin::Origin;
 pub mod key;
 pub mod session;
 pub mod token;
+pub mod users;
 
 /// The tenant that pages embed from.
 #[derive(Clone, Debug)]

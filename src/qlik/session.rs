@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use reqwest::Client;
 use reqwest::header::CONTENT_TYPE;
+use reqwest::{Client, Response};
 use serde_json::Value;
 
 use super::token::Token;
@@ -49,11 +49,16 @@ pub async fn log_in(client: &Client, tenant: &Origin, token: &Token) -> Result<(
     if status.is_success() {
         return Ok(());
     }
+    Err(Error::Refused(Refusal { status: status.as_u16(), words: words(response).await }))
+}
+
+/// What the tenant says in a refusal; empty when it says nothing.
+pub(super) async fn words(response: Response) -> String {
     let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let is_page = kind.starts_with("text/html");
     let body = response.text().await.unwrap_or_default();
     let words = if is_page { title(&body) } else { first_error(&body) };
-    Err(Error::Refused(Refusal { status: status.as_u16(), words: words.unwrap_or_default() }))
+    words.unwrap_or_default()
 }
 
 /// The edge in front of the tenant answers in HTML (Qlik Cloud facts, section L 1).
