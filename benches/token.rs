@@ -165,7 +165,9 @@ impl Bench {
     fn issue(&self) -> impl Future<Output = ()> + Send + use<> {
         let app = self.app.clone();
         async move {
-            let ada = app.mapping.decide(&ada().identity()).result.expect("a subject");
+            let resolution =
+                app.subjects.resolve(&ada().identity(), app.clock.now()).await.expect("a store that answers");
+            let ada = resolution.result.expect("a subject");
             black_box(app.tokens.issue(&ada, app.clock.now()).await.expect("a token"));
         }
     }

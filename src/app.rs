@@ -14,10 +14,10 @@ use crate::client;
 use crate::clock::Clock;
 use crate::config::{Config, Server, SessionAges};
 use crate::identity::Source;
-use crate::mapping::Mapping;
 use crate::pages::Pages;
 use crate::qlik::{Tenant, token};
 use crate::store::Store;
+use crate::subjects::Subjects;
 
 /// The application. Clones share it.
 #[derive(Clone)]
@@ -32,7 +32,7 @@ pub struct Parts {
     /// What there is to see.
     pub pages: Pages,
     /// From identities to subjects.
-    pub mapping: Mapping,
+    pub subjects: Subjects,
     /// Makes tokens.
     pub tokens: token::Issuer,
     /// Ways of signing in that are open.
@@ -71,7 +71,7 @@ impl App {
             server: config.server,
             tenant: config.tenant,
             pages: config.pages,
-            mapping: config.mapping,
+            subjects: Subjects::new(config.subjects, config.mapping, Some(store.clone())).context(NO_CLIENT)?,
             tokens: token::Issuer::new(config.token).context("cannot start the threads that sign tokens")?,
             sign_in: config.sign_in,
             header: config.header,

@@ -47,8 +47,8 @@ pub enum Event<'a> {
         subject: &'a str,
         /// The page that asked.
         page: &'a str,
-        /// The rule that named the subject.
-        rule: Option<&'a str>,
+        /// What named the subject: a rule, or a word such as `list`.
+        rule: &'a str,
     },
     /// Somebody got no token.
     TokenRefused(Refusal<'a>),

@@ -17,7 +17,7 @@ use crate::origin::Origin;
 use crate::pages::Pages;
 use crate::qlik::{Tenant, token};
 use crate::store;
-use crate::{audit, auth};
+use crate::{audit, auth, subjects};
 
 mod file;
 mod frames;
@@ -29,6 +29,7 @@ mod reader;
 mod server;
 pub mod settings;
 mod signing;
+mod subject;
 mod tickets;
 mod tls;
 
@@ -59,8 +60,10 @@ pub struct Config {
     pub ticket: Option<auth::ticket::Settings>,
     /// How a proxy before us says who the visitor is, when that way is open.
     pub header: Option<auth::header::Settings>,
-    /// From identities to subjects.
+    /// The rules from identities to subjects.
     pub mapping: Mapping,
+    /// How subjects are found and guarded.
+    pub subjects: subjects::Settings,
     /// What is remembered, and where.
     pub store: store::Settings,
     /// How long sessions live.
@@ -169,6 +172,7 @@ pub fn load(env: &Env, now: OffsetDateTime) -> Result<Loaded, Problems> {
     let header = header::read(&mut reader, sign_in.as_deref(), server.as_ref());
     let shared = mapping::shared(&mut reader);
     let mapping = mapping::read(&mut reader, sign_in.as_deref().unwrap_or_default(), shared == Some(true));
+    let subjects = subject::read(&mut reader, tenant.as_ref(), shared);
     let store = server::store(&mut reader);
     let session = server::session(&mut reader);
     reader.report_strangers();
@@ -185,6 +189,7 @@ pub fn load(env: &Env, now: OffsetDateTime) -> Result<Loaded, Problems> {
             ticket: ticket?,
             header: header?,
             mapping: mapping?,
+            subjects: subjects?,
             store: store?,
             session: session?,
         })
@@ -204,20 +209,50 @@ pub fn load_store(env: &Env) -> Result<store::Settings, Problems> {
     Ok(store.expect("what could not be read was reported as a problem"))
 }
 
-/// Reads what `token` needs: the store, the key and the mapping.
+/// Reads what the commands about the list of subjects need: the store, and whether subjects may be shared.
 ///
 /// # Errors
 /// All problems in one report.
-pub fn load_token(env: &Env, now: OffsetDateTime) -> Result<(store::Settings, token::Settings, Mapping), Problems> {
+pub fn load_list(env: &Env) -> Result<(store::Settings, bool), Problems> {
     let sources = Sources::of(env);
     let mut reader = Reader::new(&sources);
     let store = server::store(&mut reader);
-    let token = signing::read(&mut reader, now);
     let shared = mapping::shared(&mut reader);
-    let mapping = mapping::read(&mut reader, &[], shared == Some(true));
     reader.finish()?;
-    let all = (|| Some((store?, token?, mapping?)))();
-    Ok(all.expect("what could not be read was reported as a problem"))
+    Ok(store.zip(shared).expect("what could not be read was reported as a problem"))
+}
+
+/// What tells who somebody is to Qlik, for commands.
+#[derive(Debug)]
+pub struct ToFindSubjects {
+    /// What is remembered.
+    pub store: store::Settings,
+    /// The rules.
+    pub mapping: Mapping,
+    /// How subjects are found and guarded.
+    pub subjects: subjects::Settings,
+}
+
+/// Reads what `token` needs: the key, and what tells who somebody is to Qlik.
+///
+/// # Errors
+/// All problems in one report.
+pub fn load_token(env: &Env, now: OffsetDateTime) -> Result<(token::Settings, ToFindSubjects), Problems> {
+    let sources = Sources::of(env);
+    let mut reader = Reader::new(&sources);
+    let token = signing::read(&mut reader, now);
+    let found = to_find_subjects(&mut reader);
+    reader.finish()?;
+    Ok(token.zip(found).expect("what could not be read was reported as a problem"))
+}
+
+fn to_find_subjects(reader: &mut Reader) -> Option<ToFindSubjects> {
+    let store = server::store(reader);
+    let shared = mapping::shared(reader);
+    let mapping = mapping::read(reader, &[], shared == Some(true));
+    let tenant = if subject::look_up_is_on(reader) { page::tenant(reader) } else { None };
+    let subjects = subject::read(reader, tenant.as_ref(), shared);
+    Some(ToFindSubjects { store: store?, mapping: mapping?, subjects: subjects? })
 }
 
 /// Reads where the tenant is.

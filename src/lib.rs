@@ -7,10 +7,11 @@
 //!
 //! | floor | rooms |
 //! |---|---|
-//! | 7 | [`commands`]: what the binary does, a file a command |
-//! | 6 | [`web`]: the route table, the layers, the handlers, one answer per failure |
-//! | 5 | [`app`]: everything that a handler may need |
-//! | 4 | [`config`]: checked settings, or every problem at once |
+//! | 8 | [`commands`]: what the binary does, a file a command |
+//! | 7 | [`web`]: the route table, the layers, the handlers, one answer per failure |
+//! | 6 | [`app`]: everything that a handler may need |
+//! | 5 | [`config`]: checked settings, or every problem at once |
+//! | 4 | [`subjects`]: who an identity is to Qlik, and whose a subject is |
 //! | 3 | [`auth`]: who the visitor is · [`qlik`]: the tenant, the key, the tokens |
 //! | 2 | [`store`]: what must be remembered · [`mapping`]: from identity to subject · [`pages`]: what there is to see · [`audit`]: what happened |
 //! | 1 | [`identity`]: the people · [`origin`]: the places · [`clock`]: the time · [`client`]: calls to others |
@@ -22,7 +23,7 @@
 //!
 //! `GET /embed/default` passes the layers in [`web::router`], is let in by `web::visitor::SignedIn` (or led to `/login`),
 //! and becomes a page whose `data-*` attributes tell the script where the tenant is. The script asks the tenant who is
-//! signed in there; when it is nobody, or somebody else, it fetches `GET /token/default`: [`mapping`] names the subject,
+//! signed in there; when it is nobody, or somebody else, it fetches `GET /token/default`: [`subjects`] names the subject,
 //! [`qlik::token`] signs, and the tenant exchanges the token for its own session. Then the sheet's frame is mounted.
 
 pub mod app;
@@ -39,4 +40,5 @@ pub mod origin;
 pub mod pages;
 pub mod qlik;
 pub mod store;
+pub mod subjects;
 pub mod web;

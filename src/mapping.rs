@@ -75,6 +75,20 @@ pub enum Denied {
         /// A whole sentence for the visitor.
         sentence: String,
     },
+    /// Another identity holds the subject.
+    #[error("the Qlik user that is meant for you belongs to another account")]
+    SubjectTaken {
+        /// The subject.
+        subject: String,
+        /// The key of the identity that holds it.
+        by: String,
+    },
+    /// The tenant was asked who this is, and the answer was not one user.
+    #[error("Qlik Cloud does not have exactly one user with your e-mail address")]
+    NotOneUser {
+        /// What it was instead.
+        why: &'static str,
+    },
 }
 
 impl Denied {
@@ -85,6 +99,13 @@ impl Denied {
             Self::NoSubject { field } => format!("the template asks for {field}, which is empty or missing"),
             Self::Unmapped => "no rule matches, and SUBJECT_UNMAPPED is deny".to_owned(),
             Self::ByRule { rule, .. } => format!("{rule} says so"),
+            Self::SubjectTaken { subject, by } => format!(
+                "the subject {subject} belongs to {by}; `subjects release {by}` frees it, `subjects set` gives it to \
+                 another identity"
+            ),
+            Self::NotOneUser { why } => {
+                format!("{why}, and SUBJECT_LOOKUP_ELSE is deny; `subjects set` names the subject by hand")
+            }
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::mapping::groups::LeftOut;
 use crate::mapping::{Denied, LOOKS_LIKE_A_QLIK_ID, Step, looks_like_a_qlik_id};
 use crate::qlik::token;
 use crate::store::Store;
+use crate::subjects::{Origin, Resolution, Subjects};
 
 /// What to do with identities.
 #[derive(Debug, Subcommand)]
@@ -63,8 +64,12 @@ fn sources() -> impl TypedValueParser<Value = Source> {
 pub async fn run(command: IdentityCommand, env: &Env, now: OffsetDateTime) -> anyhow::Result<()> {
     let IdentityCommand::Explain(args) = command;
     let config = config::load(env, now)?.config;
+    // Who is described need not be anywhere, not even a database.
+    let store = if config.store.file.exists() { Some(Store::open_existing(&config.store).await?) } else { None };
     let identity = identity(&args, &config).await?;
-    let explanation = Explanation::of(&config, identity, now)?;
+    let subjects = Subjects::new(config.subjects.clone(), config.mapping.clone(), store)?;
+    let resolution = subjects.foresee(&identity, now).await?;
+    let explanation = Explanation::of(&config, identity, resolution, now)?;
     let text = if args.json { explanation.json() } else { explanation.text() };
     std::io::stdout().write_all(text.as_bytes())?;
     match &explanation.result {
@@ -106,6 +111,8 @@ struct Explanation {
     steps: Vec<Step>,
     /// What decided: a rule, or the setting that holds when no rule matches.
     decided_by: String,
+    /// What to tell of the decision when the rules had no part in it.
+    without_rules: Option<&'static str>,
     result: Result<Subject, Denied>,
     left_out: Vec<LeftOut>,
     /// Slug and title.
@@ -115,28 +122,30 @@ struct Explanation {
 }
 
 impl Explanation {
-    fn of(config: &Config, identity: Identity, now: OffsetDateTime) -> anyhow::Result<Self> {
-        let decision = config.mapping.decide(&identity);
-        let by_setting = match &decision.result {
-            Err(Denied::Unmapped) => "SUBJECT_UNMAPPED",
-            _ => "SUBJECT_TEMPLATE",
+    fn of(
+        config: &Config,
+        identity: Identity,
+        Resolution { origin, steps, result }: Resolution,
+        now: OffsetDateTime,
+    ) -> anyhow::Result<Self> {
+        let (decided_by, without_rules) = match (origin, &result) {
+            (Origin::Rule(rule), _) => (rule, None),
+            (Origin::List, _) => ("the list of subjects".to_owned(), Some("names the subject; no rule is asked")),
+            (Origin::LookUp, Err(Denied::NotOneUser { .. })) => {
+                ("SUBJECT_LOOKUP".to_owned(), Some("found not exactly one user"))
+            }
+            (Origin::LookUp, _) => ("SUBJECT_LOOKUP".to_owned(), Some("found the user; no rule is asked")),
+            (Origin::Template, Err(Denied::Unmapped)) => ("SUBJECT_UNMAPPED".to_owned(), None),
+            (Origin::Template, _) => ("SUBJECT_TEMPLATE".to_owned(), None),
         };
         let (mut left_out, mut pages, mut claims) = (Vec::new(), Vec::new(), None);
-        if let Ok(subject) = &decision.result {
+        if let Ok(subject) = &result {
             left_out = config.mapping.left_out(&identity);
             pages =
                 config.pages.visible_to(&identity).map(|page| (page.slug.to_string(), page.title.clone())).collect();
             claims = Some(claims_of(subject, &config.token, now)?);
         }
-        Ok(Self {
-            identity,
-            decided_by: decision.rule.unwrap_or_else(|| by_setting.to_owned()),
-            steps: decision.steps,
-            result: decision.result,
-            left_out,
-            pages,
-            claims,
-        })
+        Ok(Self { identity, decided_by, without_rules, steps, result, left_out, pages, claims })
     }
 
     fn note(&self) -> Option<String> {
@@ -192,7 +201,9 @@ impl Explanation {
 
     fn why(&self) -> String {
         let mut lines: Vec<_> = self.steps.iter().map(|step| (step.rule.as_str(), verdict(step))).collect();
-        if self.steps.is_empty() {
+        if let Some(told) = self.without_rules {
+            lines.push((&self.decided_by, told.to_owned()));
+        } else if self.steps.is_empty() {
             lines.push((&self.decided_by, "decides: there are no rules".to_owned()));
         } else if self.steps.iter().all(|step| step.reason.is_some()) {
             lines.push((&self.decided_by, "decides: no rule matches".to_owned()));

@@ -9,10 +9,11 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::client;
-use crate::config::{self, Env};
+use crate::config::{self, Env, ToFindSubjects};
 use crate::identity::{Account, Subject};
 use crate::qlik::{Tenant, session, token};
 use crate::store::Store;
+use crate::subjects::Subjects;
 
 /// Make one token and print it; it is good for one login
 #[derive(Debug, clap::Args)]
@@ -61,8 +62,11 @@ pub(super) const MEANINGS: [(&str, &str); 15] = [
 /// # Errors
 /// When the configuration or the store is not usable, or nobody is known by that id.
 pub async fn for_account(args: Token, env: &Env, now: OffsetDateTime) -> anyhow::Result<()> {
-    let (store, settings, mapping) = config::load_token(env, now)?;
+    let (settings, ToFindSubjects { store, mapping, subjects }) = config::load_token(env, now)?;
     let id = Account::canonical(&args.identity);
+    // Who is described need not be anywhere, not even a database.
+    let store =
+        if store.file.exists() || args.email.is_none() { Some(Store::open_existing(&store).await?) } else { None };
     let account = match &args.email {
         Some(email) => Account {
             name: args.name.clone().unwrap_or_else(|| id.clone()),
@@ -70,19 +74,30 @@ pub async fn for_account(args: Token, env: &Env, now: OffsetDateTime) -> anyhow:
             groups: args.groups.clone(),
             id,
         },
-        None => match Store::open_existing(&store).await?.account(&id).await? {
-            Some((account, _)) => account,
+        None => match account(store.as_ref(), &id).await? {
+            Some(account) => account,
             None => {
                 bail!("there is no account named {id}: see `users list`, or describe somebody with --email and --name")
             }
         },
     };
-    let subject = mapping.decide(&account.identity()).result;
-    let subject = subject.map_err(|reason| anyhow!("no token for {}: {}", account.id, reason.why()))?;
+    let subjects = Subjects::new(subjects, mapping, store)?;
+    let identity = account.identity();
+    // What is only shown claims nothing.
+    let resolution = match args.claims {
+        true => subjects.foresee(&identity, now).await?,
+        false => subjects.resolve(&identity, now).await?,
+    };
+    let subject = resolution.result.map_err(|reason| anyhow!("no token for {}: {}", account.id, reason.why()))?;
     if args.attempt {
         return attempt(&config::load_tenant(env)?, &settings, &subject, now).await;
     }
     run(&args, &settings, &subject, now, &mut std::io::stdout())
+}
+
+async fn account(store: Option<&Store>, id: &str) -> anyhow::Result<Option<Account>> {
+    let Some(store) = store else { return Ok(None) };
+    Ok(store.account(id).await?.map(|(account, _)| account))
 }
 
 /// Does what the page does with a token, from here: what fails now is the key, the issuer or the claims, no browser.

@@ -123,6 +123,11 @@ impl<'e> Reader<'e> {
         self.is_set(name) || by_file()
     }
 
+    /// What was set under this name, as it was written.
+    pub(super) fn value(&self, name: &str) -> Option<&'e str> {
+        find(name).and_then(|setting| self.set(setting)).map(|(value, _)| value)
+    }
+
     fn raw(&self, name: &str) -> Option<&'e str> {
         self.sources.values.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
     }

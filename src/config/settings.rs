@@ -96,6 +96,11 @@ pub const SETTINGS: &[Setting] = &[
     setting("GROUPS_RENAME"),
     setting("GROUPS_PREFIX"),
     setting("GROUPS_MAX").or("1000"),
+    setting("SUBJECT_LOOKUP").or("off"),
+    setting("SUBJECT_LOOKUP_ELSE").or("deny"),
+    setting("QLIK_API_KEY").secret(),
+    setting("QLIK_ADMIN_CLIENT_ID"),
+    setting("QLIK_ADMIN_CLIENT_SECRET").secret(),
     // store
     setting("DATABASE_URL").or("sqlite:data/qlik-embed-bff.db"),
     setting("SESSION_SECRET").secret(),

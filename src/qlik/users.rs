@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use url::Url;
 
-use super::{client, session};
+use super::session;
+use crate::client;
 use crate::origin::Origin;
 
 /// How long a look-up may take in all; a visitor waits for it.

@@ -10,8 +10,8 @@ use super::policy;
 use super::visitor::SignedIn;
 use crate::app::App;
 use crate::audit::{self, Caller, Event, Refusal};
-use crate::mapping::Decision;
 use crate::pages::{Content, Page, Selection};
+use crate::subjects::Resolution;
 
 /// With more pages than this, the list of pages can be searched.
 const SEARCHED: usize = 10;
@@ -44,8 +44,8 @@ pub async fn page(
         reason
     };
     let page = app.pages.open(&slug, who.identity()).ok_or_else(|| refuse(None, Error::NoSuchPage))?;
-    let Decision { rule, result, .. } = app.mapping.decide(who.identity());
-    let subject = result.map_err(|denied| refuse(rule.as_deref(), denied.into()))?;
+    let Resolution { origin, result, .. } = app.subjects.resolve(who.identity(), app.clock.now()).await?;
+    let subject = result.map_err(|denied| refuse(Some(origin.as_str()), denied.into()))?;
     let embed = EmbedPage {
         site: Site::of(&app),
         visitor: Some(who.name().to_owned()),

@@ -16,9 +16,9 @@ use super::trail::RequestId;
 use super::{assets, policy};
 use crate::app::App;
 use crate::auth::{header, oidc, ticket};
-use crate::mapping;
-use crate::qlik::token;
-use crate::store;
+use crate::mapping::Denied;
+use crate::qlik::{token, users};
+use crate::{store, subjects};
 
 /// What a handler could not do.
 #[derive(Debug, thiserror::Error)]
@@ -40,13 +40,16 @@ pub enum Error {
     Ticket(#[from] ticket::Refused),
     /// This person is nobody to Qlik.
     #[error("denied: {}", .0.why())]
-    Denied(#[from] mapping::Denied),
+    Denied(#[from] Denied),
     /// The OpenID provider, or its answer.
     #[error(transparent)]
     Oidc(#[from] oidc::Error),
     /// No token.
     #[error(transparent)]
     Token(#[from] token::Error),
+    /// It cannot be told now who this person is to Qlik.
+    #[error(transparent)]
+    Unknown(users::Error),
     /// The store did not answer.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -59,6 +62,15 @@ pub enum Error {
     /// Something that cannot be, was.
     #[error("{0}")]
     Broken(&'static str),
+}
+
+impl From<subjects::Error> for Error {
+    fn from(problem: subjects::Error) -> Self {
+        match problem {
+            subjects::Error::Store(problem) => Self::Store(problem),
+            subjects::Error::LookUp(problem) => Self::Unknown(problem),
+        }
+    }
 }
 
 /// A failure as the visitor is told it.
@@ -83,7 +95,7 @@ impl Error {
             Self::ForeignOrigin | Self::Denied(_) | Self::Ticket(_) => StatusCode::FORBIDDEN,
             Self::Oidc(problem) => of_sign_in(problem).0,
             Self::UnclearHeaders(_) => StatusCode::BAD_REQUEST,
-            Self::Token(token::Error::Saturated { .. }) | Self::Store(_) | Self::Session(_) => {
+            Self::Token(token::Error::Saturated { .. }) | Self::Unknown(_) | Self::Store(_) | Self::Session(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Token(_) | Self::Render(_) | Self::Broken(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -120,9 +132,26 @@ impl Error {
                 ..failure
             },
             Self::Ticket(refused) => Failure::of_ticket(refused, failure),
-            Self::Denied(mapping::Denied::ByRule { sentence, .. }) => {
+            Self::Denied(Denied::ByRule { sentence, .. }) => {
                 Failure { code: "denied", title: "This page is not for you", message: sentence.clone(), ..failure }
             }
+            Self::Denied(Denied::SubjectTaken { .. }) => Failure {
+                code: "subject_taken",
+                title: "This page is not for you yet",
+                message: "The Qlik user that is meant for you belongs to another account.".to_owned(),
+                advice: Some(
+                    "Ask your administrator whose it shall be. If you have signed in to this portal in another way \
+                     before, sign in that way.",
+                ),
+                ..failure
+            },
+            Self::Denied(Denied::NotOneUser { .. }) => Failure {
+                code: "no_qlik_user",
+                title: "This page is not for you yet",
+                message: "Qlik Cloud does not have exactly one user with your e-mail address.".to_owned(),
+                advice: Some("Ask your administrator to name or to invite your user in Qlik Cloud."),
+                ..failure
+            },
             Self::Denied(reason) => Failure {
                 code: "denied",
                 title: "This page is not for you yet",
@@ -135,6 +164,14 @@ impl Error {
                 let of_status = Failure::of_status(status);
                 Failure { code, title, message: message.to_owned(), way: Some(AGAIN), ..of_status }
             }
+            Self::Unknown(problem) => Failure {
+                code: "tenant_unavailable",
+                message:
+                    "Qlik Cloud did not say who you are there. Nothing is wrong with your account. Try again shortly."
+                        .to_owned(),
+                retry_after: Some(problem.retry_after().as_secs().max(1)),
+                ..failure
+            },
             Self::Token(token::Error::Saturated { retry_after }) => {
                 Failure { code: "busy", retry_after: Some(retry_after.as_secs().max(1)), ..failure }
             }

@@ -9,8 +9,8 @@ use super::visitor::SignedIn;
 use crate::app::App;
 use crate::audit::{self, Caller, Event, Refusal};
 use crate::identity::Identity;
-use crate::mapping::Decision;
 use crate::pages::Page;
+use crate::subjects::Resolution;
 
 /// The token, as the page's script reads it.
 #[derive(Serialize)]
@@ -47,10 +47,12 @@ async fn issue_for(
     };
     let page = asked.filter(|page| page.visible_to.admits(identity));
     let page = page.ok_or_else(|| refuse(None, Error::NoSuchPage))?;
-    let Decision { rule, result, .. } = app.mapping.decide(identity);
-    let subject = result.map_err(|denied| refuse(rule.as_deref(), denied.into()))?;
-    let token = app.tokens.issue(&subject, app.clock.now()).await?;
-    let issued = Event::TokenIssued { identity, subject: &subject.id, page: page.slug.as_str(), rule: rule.as_deref() };
+    let now = app.clock.now();
+    let Resolution { origin, result, .. } = app.subjects.resolve(identity, now).await?;
+    let rule = origin.as_str();
+    let subject = result.map_err(|denied| refuse(Some(rule), denied.into()))?;
+    let token = app.tokens.issue(&subject, now).await?;
+    let issued = Event::TokenIssued { identity, subject: &subject.id, page: page.slug.as_str(), rule };
     audit::record(caller, &issued);
     Ok(Json(TokenAnswer { body: token.expose().to_owned() }))
 }

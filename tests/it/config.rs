@@ -111,6 +111,12 @@ fn every_bad_value_is_named_with_its_reason() {
             "everybody",
             "is the same for several people, who would see each other's data; it needs {id}, {email} or a claim that is one person's",
         ),
+        ("SUBJECT_LOOKUP", "name", "is neither email nor off"),
+        ("SUBJECT_LOOKUP", "email", "is email, and there is nothing to ask the tenant with"),
+        ("SUBJECT_LOOKUP_ELSE", "guess", "is neither deny nor rules"),
+        ("QLIK_API_KEY", "two words", "has characters that are in no such secret"),
+        ("QLIK_ADMIN_CLIENT_ID", "machine", "is set, and QLIK_ADMIN_CLIENT_SECRET is not"),
+        ("QLIK_ADMIN_CLIENT_SECRET", "x", "is set, and QLIK_ADMIN_CLIENT_ID is not"),
         ("DATABASE_URL", "postgres://localhost/x", "is not an SQLite address"),
         (
             "DATABASE_URL",

@@ -1,0 +1,303 @@
+//! Who an identity is to Qlik, and whether it may be: by the administrator's list, else by the tenant's own users when
+//! `SUBJECT_LOOKUP` says so, else by the rules of the mapping. One function serves visitors and whoever asks about them.
+//!
+//! Then the guard. Two people with one subject would see each other's bookmarks, and a person with two subjects is two
+//! Qlik users with two licences (Qlik Cloud facts, section A.4). So the store remembers whose a subject is: the first
+//! one to come with it. Another one is denied, until an administrator gives the subject away.
+
+use std::fmt;
+use std::sync::Arc;
+
+use moka::sync::Cache;
+use time::{Duration, OffsetDateTime};
+
+use crate::identity::{Identity, Subject};
+use crate::mapping::{Decision, Denied, Mapping, Step};
+use crate::origin;
+use crate::qlik::users::{self, Access, Address, Matches, Users};
+use crate::store::subjects::{Claim, Found, Standing};
+use crate::store::{self, Store};
+
+/// How long a look-up in vain is not repeated, when it denies.
+const IN_VAIN: Duration = Duration::seconds(15);
+/// How many identities' look-ups are remembered in memory; each is well below 1 KiB.
+const LOOK_UPS: u64 = 10_000;
+
+/// How subjects are found and guarded.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Whether several identities may have one subject.
+    pub shared: bool,
+    /// Whether, and how, the tenant is asked.
+    pub look_up: Option<LookUp>,
+}
+
+/// How the tenant is asked for the user with a visitor's e-mail address.
+#[derive(Clone, Debug)]
+pub struct LookUp {
+    /// The tenant.
+    pub tenant: origin::Origin,
+    /// By what right.
+    pub access: Access,
+    /// What holds when it does not have exactly one.
+    pub otherwise: Otherwise,
+}
+
+/// What holds when no user, or not one alone, has the address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Otherwise {
+    /// The rules of the mapping.
+    Rules,
+    /// The visitor is denied.
+    Deny,
+}
+
+/// Why it cannot be told at the moment who somebody is.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store did not answer.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The tenant did not say who it is.
+    #[error(transparent)]
+    LookUp(#[from] users::Error),
+}
+
+/// What decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The administrator's list.
+    List,
+    /// The tenant's users.
+    LookUp,
+    /// The rule of this name.
+    Rule(String),
+    /// No rule: `SUBJECT_TEMPLATE`, or `SUBJECT_UNMAPPED`.
+    Template,
+}
+
+impl Origin {
+    /// The word for it in the audit; a rule's own name.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::List => "list",
+            Self::LookUp => "look-up",
+            Self::Rule(name) => name,
+            Self::Template => "template",
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Who somebody is to Qlik, and why.
+#[derive(Clone, Debug)]
+pub struct Resolution {
+    /// What decided.
+    pub origin: Origin,
+    /// The rules that were looked at, if any were.
+    pub steps: Vec<Step>,
+    /// What came out.
+    pub result: Result<Subject, Denied>,
+}
+
+impl Resolution {
+    fn of(decision: Decision) -> Self {
+        let Decision { steps, rule, result } = decision;
+        Self { origin: rule.map_or(Origin::Template, Origin::Rule), steps, result }
+    }
+
+    fn without_steps(origin: Origin, result: Result<Subject, Denied>) -> Self {
+        Self { origin, steps: Vec::new(), result }
+    }
+}
+
+/// Finds subjects, and guards them.
+#[derive(Debug)]
+pub struct Subjects {
+    mapping: Mapping,
+    shared: bool,
+    /// `None`: there is no database yet, so nobody is on a list and nobody holds anything.
+    store: Option<Store>,
+    look_up: Option<(Users, Otherwise)>,
+    /// One look-up at a time for one identity: the others wait, and find what it remembered.
+    flights: Cache<Box<str>, Arc<tokio::sync::Mutex<()>>>,
+    /// Look-ups in vain, and until when they count.
+    in_vain: Cache<Box<str>, (OffsetDateTime, &'static str)>,
+}
+
+/// For whom a subject is sought.
+struct Who<'a> {
+    identity: &'a Identity,
+    key: &'a str,
+    now: OffsetDateTime,
+    /// Whether what comes out is claimed and remembered.
+    for_good: bool,
+}
+
+/// What a look-up came to.
+enum Answer {
+    One(String),
+    NotOne(&'static str),
+}
+
+impl Subjects {
+    /// By these rules and settings, with what this store remembers.
+    ///
+    /// # Errors
+    /// When the machine's certificate authorities cannot be read, which a look-up needs.
+    pub fn new(settings: Settings, mapping: Mapping, store: Option<Store>) -> reqwest::Result<Self> {
+        let look_up = match settings.look_up {
+            Some(LookUp { tenant, access, otherwise }) => Some((Users::new(tenant, access)?, otherwise)),
+            None => None,
+        };
+        let (flights, in_vain) = (Cache::new(LOOK_UPS), Cache::new(LOOK_UPS));
+        Ok(Self { mapping, shared: settings.shared, store, look_up, flights, in_vain })
+    }
+
+    /// Who this identity is to Qlik. From now on it holds the subject, unless somebody else does.
+    ///
+    /// # Errors
+    /// When the store, or the tenant if it has to be asked, does not answer: then nothing is known, and nobody let in.
+    pub async fn resolve(&self, identity: &Identity, now: OffsetDateTime) -> Result<Resolution, Error> {
+        self.find(identity, now, true).await
+    }
+
+    /// What [`Subjects::resolve`] would say. Nothing is claimed or remembered; the tenant may be asked.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn foresee(&self, identity: &Identity, now: OffsetDateTime) -> Result<Resolution, Error> {
+        self.find(identity, now, false).await
+    }
+
+    async fn find(&self, identity: &Identity, now: OffsetDateTime, for_good: bool) -> Result<Resolution, Error> {
+        let key = identity.key();
+        let standing = match &self.store {
+            Some(store) => store.standing(&key).await?,
+            None => Arc::default(),
+        };
+        let mut resolution = self.name(&Who { identity, key: &key, now, for_good }, &standing).await?;
+        if let (Some(store), Ok(subject)) = (&self.store, &resolution.result)
+            && !self.shared
+            && standing.held.as_deref() != Some(&subject.id)
+        {
+            let taken_by = if for_good {
+                claim(store, &key, subject, &resolution.origin, now).await?
+            } else {
+                store.holder(&subject.id).await?.filter(|holder| *holder != key)
+            };
+            if let Some(by) = taken_by {
+                resolution.result = Err(Denied::SubjectTaken { subject: subject.id.clone(), by });
+            }
+        }
+        Ok(resolution)
+    }
+
+    /// The subject by list, look-up or rules, whoever holds it.
+    async fn name(&self, who: &Who<'_>, standing: &Standing) -> Result<Resolution, Error> {
+        if let Some(id) = &standing.listed {
+            return Ok(Resolution::without_steps(Origin::List, self.mapping.complete(who.identity, id)));
+        }
+        let by_rules = self.mapping.decide(who.identity);
+        let Some((users, otherwise)) = &self.look_up else { return Ok(Resolution::of(by_rules)) };
+        // Whom a rule denies is not looked up: that the tenant knows somebody does not overrule it.
+        if matches!(by_rules.result, Err(Denied::ByRule { .. })) {
+            return Ok(Resolution::of(by_rules));
+        }
+        // "Nobody" is an answer for good where the rules name somebody in its stead.
+        let rules_answer = *otherwise == Otherwise::Rules && by_rules.result.is_ok();
+        let answer = match remembered(standing, rules_answer) {
+            Some(answer) => answer,
+            None => self.ask(users, who, rules_answer).await?,
+        };
+        Ok(match (answer, otherwise) {
+            (Answer::One(id), _) => Resolution::without_steps(Origin::LookUp, self.mapping.complete(who.identity, &id)),
+            (Answer::NotOne(_), Otherwise::Rules) => Resolution::of(by_rules),
+            (Answer::NotOne(why), Otherwise::Deny) => {
+                Resolution::without_steps(Origin::LookUp, Err(Denied::NotOneUser { why }))
+            }
+        })
+    }
+
+    /// Asks the tenant, once for all who wait for the same identity.
+    async fn ask(&self, users: &Users, who: &Who<'_>, rules_answer: bool) -> Result<Answer, Error> {
+        let flight = self.flights.get_with(who.key.into(), Arc::default);
+        let _first = flight.lock().await;
+        if let Some(store) = &self.store
+            && let Some(answer) = remembered(&*store.standing(who.key).await?, rules_answer)
+        {
+            return Ok(answer);
+        }
+        if let Some((until, why)) = self.in_vain.get(who.key)
+            && until > who.now
+        {
+            return Ok(Answer::NotOne(why));
+        }
+        let answer = match who.identity.email.as_deref().and_then(Address::parse) {
+            None => Answer::NotOne("there is no e-mail address that could be looked up"),
+            Some(email) => match users.with_email(&email, who.now).await? {
+                Matches::One(subject) => Answer::One(subject),
+                Matches::None => Answer::NotOne("no active user of the tenant has the e-mail address"),
+                Matches::Several => Answer::NotOne("several active users of the tenant have the e-mail address"),
+            },
+        };
+        if who.for_good { self.remember(who, answer, rules_answer).await } else { Ok(answer) }
+    }
+
+    /// What the tenant said once counts from then on, so that a person stays the same user when addresses change there.
+    /// A denial is to be mended, and the tenant asked again.
+    async fn remember(&self, who: &Who<'_>, answer: Answer, rules_answer: bool) -> Result<Answer, Error> {
+        let found = match &answer {
+            Answer::One(subject) => Found::One(subject.clone()),
+            Answer::NotOne(_) if rules_answer => Found::NotOne,
+            Answer::NotOne(why) => {
+                self.in_vain.insert(who.key.into(), (who.now + IN_VAIN, why));
+                return Ok(answer);
+            }
+        };
+        let Some(store) = &self.store else { return Ok(answer) };
+        Ok(match store.remember(who.key, &found).await? {
+            Found::One(subject) => Answer::One(subject),
+            Found::NotOne => Answer::NotOne(NOBODY_BEFORE),
+        })
+    }
+}
+
+const NOBODY_BEFORE: &str = "an earlier look-up found nobody";
+
+/// What an earlier look-up found.
+fn remembered(standing: &Standing, rules_answer: bool) -> Option<Answer> {
+    match &standing.found {
+        Some(Found::One(subject)) => Some(Answer::One(subject.clone())),
+        Some(Found::NotOne) if rules_answer => Some(Answer::NotOne(NOBODY_BEFORE)),
+        _ => None,
+    }
+}
+
+/// Claims the subject. Says who has it, if that is somebody else.
+async fn claim(
+    store: &Store,
+    key: &str,
+    subject: &Subject,
+    origin: &Origin,
+    now: OffsetDateTime,
+) -> Result<Option<String>, store::Error> {
+    match store.claim(key, &subject.id, now).await? {
+        Claim::Held => Ok(None),
+        Claim::Taken { by } => Ok(Some(by)),
+        Claim::Moved { from } => {
+            tracing::warn!(
+                identity = key, from, to = subject.id, rule = %origin,
+                "this identity has another subject than before: to the tenant it is another user, with a licence of its \
+                 own and without the bookmarks of before. If that was not meant, take back what changed: the rules, \
+                 SUBJECT_TEMPLATE, or what they are made from. The old subject stays this identity's until it is released"
+            );
+            Ok(None)
+        }
+    }
+}
