@@ -25,8 +25,9 @@ lint: vendor types ## format, lints, documentation, types of the browser code, l
 vendor: ## the front-end code that is not ours, into static/vendor
 	@scripts/vendor
 
-bench: vendor ## what a token costs, in CPU time (see docs/performance.md)
+bench: vendor ## what a token costs in CPU time, an import in memory (see docs/performance.md)
 	cargo bench --locked --bench token
+	cargo bench --locked --bench import
 
 dist: vendor ## the binary for production: target/dist/qlik-embed-bff
 	cargo build --locked --profile dist

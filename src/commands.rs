@@ -5,5 +5,6 @@ pub mod demo;
 pub mod identity;
 pub mod keygen;
 pub mod serve;
+pub mod subjects;
 pub mod token;
 pub mod users;

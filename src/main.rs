@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use qlik_embed_bff::audit;
 use qlik_embed_bff::clock::Clock;
-use qlik_embed_bff::commands::{config as config_command, demo, identity, keygen, serve, token, users};
+use qlik_embed_bff::commands::{config as config_command, demo, identity, keygen, serve, subjects, token, users};
 use qlik_embed_bff::config::{self, EXIT_CONFIG, Env, LogFormat, Problem, Problems};
 use qlik_embed_bff::store;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -42,6 +42,9 @@ enum Command {
     /// Manages local accounts
     #[command(subcommand)]
     Users(users::Users),
+    /// Manages who somebody is to Qlik: the list, and whose each subject is
+    #[command(subcommand)]
+    Subjects(subjects::Subjects),
     /// Checks or shows the configuration
     #[command(subcommand)]
     Config(config_command::ConfigCommand),
@@ -84,6 +87,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Token(token) => runtime.block_on(token::for_account(token, &environment()?, now)),
         Command::Identity(command) => runtime.block_on(identity::run(command, &environment()?, now)),
         Command::Users(users) => runtime.block_on(users::run(users, &environment()?, now)),
+        Command::Subjects(subjects) => runtime.block_on(subjects::run(subjects, &environment()?, now)),
         Command::Config(command) => Ok(config_command::run(command, &environment()?, now)?),
     }
 }

@@ -19,6 +19,7 @@ mod provider;
 mod scripts;
 mod sessions;
 mod sign_in;
+mod subjects;
 mod tenant;
 mod ticket;
 mod token;
