@@ -194,6 +194,14 @@ function verdictOn(step, { status, code, text }) {
   };
 }
 
+/** What to do where our own server says best itself what is the matter, by its codes. */
+const OUR_ADVICE = new Map([
+  ["denied", "Ask your administrator to complete your account."],
+  ["subject_taken", "Ask your administrator whose it shall be."],
+  ["no_qlik_user", "Ask your administrator to name or to invite your user in Qlik Cloud."],
+  ["tenant_unavailable", "Try again in a moment."],
+]);
+
 /**
  * What our own server says by its codes; why somebody is denied a page, it says best itself.
  *
@@ -203,8 +211,8 @@ function verdictOn(step, { status, code, text }) {
  */
 function ourOwn(code, text) {
   if (code === "busy") return CROWDED;
-  if (code === "denied" && text) return { what: text, advice: "Ask your administrator to complete your account." };
-  return undefined;
+  const advice = OUR_ADVICE.get(code);
+  return advice && text ? { what: text, advice } : undefined;
 }
 
 /**

@@ -163,6 +163,7 @@ describe("sentences", () => {
     ["csrf", 401, "", /session at Qlik Cloud has ended/],
     ["token", 403, "forbidden", /may not open/],
     ["token", 403, "denied", /may not open/],
+    ["token", 503, "tenant_unavailable", /has a problem/],
     ["token", 404, "not_found", /does not exist any more/],
     ["token", 503, "busy", /Too many people/],
     ["token", 503, "unavailable", /This portal has a problem/],
