@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::binary::{run, run_with_input};
+use crate::binary::{configure, run, run_with_input};
 
 fn write(folder: &Path, text: &str) {
     fs::write(folder.join("users.csv"), text).expect("written");
@@ -140,4 +140,28 @@ fn an_account_that_is_removed_leaves_the_list() {
     );
     assert_eq!(good(folder.path(), &["subjects", "export"]), "identity,subject\n");
     assert_eq!(good(folder.path(), &["subjects", "list", "--held"]), "Nobody holds a subject yet.\n");
+}
+
+#[test]
+fn it_is_explained_what_the_list_says_and_who_holds_a_subject() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    configure(folder, &[]);
+    let explain = |id: &str| {
+        run(folder, &["identity", "explain", "--source", "oidc", "--id", id, "--name", "A", "--email", "a@example.com"])
+    };
+    good(folder, &["subjects", "set", "oidc:ada", "OIDC|Bob"]);
+    let (code, out, err) = explain("ada");
+    assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
+    assert!(out.contains("\nMapping\n  the list of subjects  names the subject; no rule is asked\n"), "{out}");
+    assert!(out.contains("\n  sub             \"OIDC|Bob\"\n"), "{out}");
+    let (code, out, err) = explain("bob");
+    assert_eq!(code, Some(1));
+    assert!(
+        out.contains("\n  because  the subject oidc|bob belongs to oidc:ada; `subjects release oidc:ada` frees it"),
+        "{out}"
+    );
+    assert!(err.contains("oidc:bob is denied: the subject oidc|bob belongs to oidc:ada"), "{err}");
+    assert_eq!(explain("eve").0, Some(0));
+    assert_eq!(good(folder, &["subjects", "list", "--held"]).lines().count(), 1, "looking claims nothing");
 }
