@@ -1,7 +1,9 @@
 //! What a token costs: CPU time at the endpoint against a bare signature with the same key, in one run.
 //!
 //! CPU time and not wall time, so that other programs on the machine disturb little; contenders take turns in short
-//! rounds, and each is compared with the bare signatures of its own round, so that the rest hits all alike.
+//! rounds, and each is compared with the bare signatures of its own round, so that the rest hits all alike. All run on one
+//! core, also the server in a process of its own: what a request costs must not depend on how many cores sleep beside it.
+//! `--all-cores` leaves that to the scheduler.
 //! `docs/performance.md` has the figures, how to read them, and how to take them on a busy machine.
 
 use std::collections::BTreeMap;
@@ -29,6 +31,7 @@ use qlik_embed_bff::identity::Account;
 use qlik_embed_bff::qlik::key::{self, CertificateDates, KeySize, NewKey};
 use qlik_embed_bff::qlik::token;
 use qlik_embed_bff::web;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use rustix::time::{ClockId, clock_gettime};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject;
@@ -46,7 +49,11 @@ const PASSWORD: &str = "correct horse";
 
 fn main() {
     // `cargo bench` says so; anything else only wants to know that it runs
-    let rounds = if std::env::args().any(|arg| arg == "--bench") { 31 } else { 1 };
+    let asked = |flag: &str| std::env::args().any(|arg| arg == flag);
+    let rounds = if asked("--bench") { 31 } else { 1 };
+    if !asked("--all-cores") {
+        stay_on_one_core();
+    }
     println!("{}\nCPU time a token, {rounds} rounds, {VISITORS} visitors at once\n", processor());
     for size in [KeySize::Rsa2048, KeySize::Rsa4096] {
         // Multiples of 32: AWS-LC renews what blinds the private key after that many signatures.
@@ -54,6 +61,15 @@ fn main() {
         let bench = Bench::prepare(size);
         print(size, &bench.run(rounds, tokens));
     }
+}
+
+/// This thread, and so every thread and process that it starts.
+fn stay_on_one_core() {
+    let allowed = sched_getaffinity(None).expect("Linux");
+    let last = (0..CpuSet::MAX_CPU).rev().find(|&core| allowed.is_set(core)).expect("a core to run on");
+    let mut one = CpuSet::new();
+    one.set(last);
+    sched_setaffinity(None, &one).expect("a core of our own set");
 }
 
 fn processor() -> String {

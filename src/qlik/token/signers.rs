@@ -8,11 +8,16 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
 use super::Error;
 use crate::qlik::key::{KeyError, SigningKey};
+
+/// How long a token that is ready may wait for the next ones, while others stand in line. To wake the thread of a request
+/// costs about a tenth of a signature with 2048 bits; several at once cost as much as one (docs/performance.md).
+const LINGER: Duration = Duration::from_millis(4);
 
 /// The pool. Its threads end when it is dropped.
 #[derive(Debug)]
@@ -40,8 +45,10 @@ struct State {
 struct Request {
     number: u64,
     input: String,
-    answer: oneshot::Sender<Result<String, KeyError>>,
+    answer: oneshot::Sender<Signed>,
 }
+
+type Signed = Result<String, KeyError>;
 
 impl Signers {
     /// Nobody signs before [`Signers::start`]; at most `waiting` requests wait.
@@ -89,9 +96,18 @@ impl Line {
     }
 
     fn serve(&self, key: &SigningKey) {
+        let mut ready = Ready::default();
         while let Some(request) = self.next() {
-            request.answer.send(key.sign(request.input)).ok(); // nobody listens when the visitor went away
+            let begun = Instant::now();
+            let signed = key.sign(request.input);
+            let done = Instant::now();
+            ready.answers.push((request.answer, signed));
+            let linger_until = *ready.linger_until.get_or_insert(done + LINGER);
+            if self.lock().requests.is_empty() || done + (done - begun) > linger_until {
+                ready.deliver();
+            }
         }
+        ready.deliver();
     }
 
     /// The first in the line, waited for; `None` when the pool is gone.
@@ -99,6 +115,22 @@ impl Line {
         let idle = |state: &mut State| state.requests.is_empty() && !state.closed;
         let mut state = self.arrival.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
         if state.closed { None } else { state.requests.pop_front() }
+    }
+}
+
+/// Signed, and not handed over yet.
+#[derive(Default)]
+struct Ready {
+    answers: Vec<(oneshot::Sender<Signed>, Signed)>,
+    linger_until: Option<Instant>,
+}
+
+impl Ready {
+    fn deliver(&mut self) {
+        self.linger_until = None;
+        for (answer, signed) in self.answers.drain(..) {
+            answer.send(signed).ok(); // nobody listens when the visitor went away
+        }
     }
 }
 
@@ -137,6 +169,23 @@ mod tests {
         let next = || signers.line.next().map(|request| request.input);
         assert_eq!([next(), next()], [Some("a".into()), Some("c".into())]);
         assert!(signers.line.lock().requests.is_empty());
+    }
+
+    #[test]
+    fn everybody_in_the_line_is_answered() {
+        let signers = Signers::new(key(), 40);
+        let mut requests: Vec<_> = (0..40).map(|number| Box::pin(signers.sign(number.to_string()))).collect();
+        for request in &mut requests {
+            assert!(request.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
+        let line = Arc::clone(&signers.line);
+        let signer = thread::spawn(move || line.serve(&key()));
+        for (number, request) in requests.into_iter().enumerate() {
+            let signed = tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(request);
+            assert!(signed.is_ok_and(|token| token.starts_with(&format!("{number}."))));
+        }
+        drop(signers);
+        signer.join().expect("no panic");
     }
 
     #[test]
