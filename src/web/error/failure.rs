@@ -1,0 +1,205 @@
+//! What visitors are told: a sentence for every failure, without the cause.
+
+use axum::http::StatusCode;
+
+use super::Error;
+use crate::auth::{oidc, ticket};
+use crate::mapping::Denied;
+use crate::qlik::token;
+
+/// A failure as the visitor is told it.
+#[derive(Clone, Debug)]
+pub(super) struct Failure {
+    pub(super) code: &'static str,
+    pub(super) title: &'static str,
+    pub(super) message: String,
+    pub(super) advice: Option<&'static str>,
+    pub(super) way: Option<Way>,
+    /// Seconds until another try makes sense.
+    pub(super) retry_after: Option<u64>,
+}
+
+/// The way on from a failure.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Way {
+    pub(super) href: &'static str,
+    pub(super) label: &'static str,
+}
+
+const START: Way = Way { href: "/", label: "Go to the start page" };
+const AGAIN: Way = Way { href: "/login", label: "Sign in again" };
+
+impl Failure {
+    /// What this failure is to the visitor.
+    pub(super) fn of(error: &Error) -> Self {
+        let failure = Self::of_status(error.status());
+        match error {
+            Error::SignedOut => Self { code: "session_expired", ..failure },
+            Error::ForeignOrigin => Self {
+                code: "foreign_origin",
+                message: "Tokens are given to the portal's own pages only.".to_owned(),
+                ..failure
+            },
+            Error::UnclearHeaders(_) => Self {
+                code: "unclear_identity",
+                title: "It is not clear who you are",
+                message: "The company's sign-in did not say in one way who you are.".to_owned(),
+                advice: Some("Sign out there and in again. If it stays so, tell your administrator."),
+                ..failure
+            },
+            Error::Ticket(refused) => Self::of_ticket(refused, failure),
+            Error::Denied(Denied::ByRule { sentence, .. }) => {
+                Self { code: "denied", title: "This page is not for you", message: sentence.clone(), ..failure }
+            }
+            Error::Denied(Denied::SubjectTaken { .. }) => Self {
+                code: "subject_taken",
+                title: "This page is not for you yet",
+                message: "The Qlik user that is meant for you belongs to another account.".to_owned(),
+                advice: Some(
+                    "Ask your administrator whose it shall be. If you have signed in to this portal in another way \
+                     before, sign in that way.",
+                ),
+                ..failure
+            },
+            Error::Denied(Denied::NotOneUser { .. }) => Self {
+                code: "no_qlik_user",
+                title: "This page is not for you yet",
+                message: "Qlik Cloud does not have exactly one user with your e-mail address.".to_owned(),
+                advice: Some("Ask your administrator to name or to invite your user in Qlik Cloud."),
+                ..failure
+            },
+            Error::Denied(reason) => Self {
+                code: "denied",
+                title: "This page is not for you yet",
+                message: format!("You cannot see this page: {reason}."),
+                advice: Some("Ask your administrator to complete your account."),
+                ..failure
+            },
+            Error::Oidc(problem) => {
+                let (status, code, title, message) = of_sign_in(problem);
+                let of_status = Self::of_status(status);
+                Self { code, title, message: message.to_owned(), way: Some(AGAIN), ..of_status }
+            }
+            Error::Unknown(problem) => Self {
+                code: "tenant_unavailable",
+                message:
+                    "Qlik Cloud did not say who you are there. Nothing is wrong with your account. Try again shortly."
+                        .to_owned(),
+                retry_after: Some(problem.retry_after().as_secs().max(1)),
+                ..failure
+            },
+            Error::Token(token::Error::Saturated { retry_after }) => {
+                Self { code: "busy", retry_after: Some(retry_after.as_secs().max(1)), ..failure }
+            }
+            _ => failure,
+        }
+    }
+
+    pub(super) fn of_status(status: StatusCode) -> Self {
+        let (code, title, message) = match status {
+            StatusCode::UNAUTHORIZED => ("unauthorized", "Please sign in", "You are not signed in, or no longer."),
+            StatusCode::FORBIDDEN => {
+                ("forbidden", "Not from here", "This request came from another site and was refused.")
+            }
+            StatusCode::NOT_FOUND => {
+                ("not_found", "There is nothing here", "This page does not exist, or is not for you.")
+            }
+            StatusCode::METHOD_NOT_ALLOWED => {
+                ("method_not_allowed", "That does not work here", "This address does not take such requests.")
+            }
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                ("too_large", "That was too much", "The request was larger than it may be.")
+            }
+            StatusCode::SERVICE_UNAVAILABLE => (
+                "unavailable",
+                "Not available right now",
+                "The server cannot do this at the moment. Try again shortly.",
+            ),
+            StatusCode::GATEWAY_TIMEOUT => {
+                ("timeout", "That took too long", "The server did not finish in time. Try again.")
+            }
+            status if status.is_client_error() => {
+                ("bad_request", "That request is not right", "The server could not understand the request.")
+            }
+            _ => ("internal", "Something went wrong", "The fault is ours, and it has been logged. Try again."),
+        };
+        let retry_after = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(5);
+        Self { code, title, message: message.to_owned(), advice: None, way: Some(START), retry_after }
+    }
+
+    /// The exact reason is for the log: it would tell a forger what to do better. The way back is the portal's page, whose
+    /// address is not known here.
+    fn of_ticket(refused: &ticket::Refused, failure: Self) -> Self {
+        use ticket::Refused::{Expired, Used};
+        let (code, title, message) = match refused {
+            refused if refused.is_temporary() => {
+                (failure.code, failure.title, "Your sign-in cannot be checked at the moment.")
+            }
+            Expired => {
+                ("ticket_expired", "This link has expired", "The link that led you here is good for minutes only.")
+            }
+            Used { .. } => ("ticket_used", "This link was used already", "The link that led you here works only once."),
+            _ => ("ticket_refused", "You could not be signed in", "The link that led you here is not valid."),
+        };
+        let advice = if refused.is_temporary() {
+            "Wait a minute. Then go back to the page that led you here, and try again from there."
+        } else {
+            "Go back to the page that led you here, and try again from there. If that does not help, tell your administrator."
+        };
+        Self { code, title, message: message.to_owned(), advice: Some(advice), way: None, ..failure }
+    }
+}
+
+/// What a visitor is told when signing in at the OpenID provider fails: status, code, title, message.
+pub(super) fn of_sign_in(problem: &oidc::Error) -> (StatusCode, &'static str, &'static str, &'static str) {
+    match problem {
+        oidc::Error::Unavailable(_) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "provider_unavailable",
+            "Signing in is not possible right now",
+            "The service that signs you in does not answer. Try again in a moment.",
+        ),
+        oidc::Error::Unusable(_) => (
+            StatusCode::BAD_GATEWAY,
+            "provider_unusable",
+            "Signing in does not work",
+            "This portal and the service that signs you in do not understand each other. Tell your administrator.",
+        ),
+        oidc::Error::NotPending => (
+            StatusCode::BAD_REQUEST,
+            "sign_in_expired",
+            "This sign-in is over",
+            "It took too long, or it was finished already. Begin again.",
+        ),
+        oidc::Error::OtherBrowser => (
+            StatusCode::BAD_REQUEST,
+            "sign_in_elsewhere",
+            "This sign-in did not begin here",
+            "A sign-in has to end in the browser in which it began, and that browser has to accept cookies. Begin again.",
+        ),
+        oidc::Error::Refused(_) => (
+            StatusCode::FORBIDDEN,
+            "sign_in_refused",
+            "You were not signed in",
+            "The service that signs you in did not let you through, or you turned back.",
+        ),
+        oidc::Error::Unverified(_) => (
+            StatusCode::BAD_REQUEST,
+            "not_verified",
+            "Your sign-in could not be verified",
+            "What came back does not prove who you are. Begin again, and tell your administrator if this goes on.",
+        ),
+        oidc::Error::TooMuch { .. } => (
+            StatusCode::FORBIDDEN,
+            "too_many_claims",
+            "Your account is too large",
+            "The service that signs you in says more about you than this portal can keep. Tell your administrator.",
+        ),
+        oidc::Error::Store(_) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable",
+            "Not available right now",
+            "The server cannot do this at the moment. Try again shortly.",
+        ),
+    }
+}

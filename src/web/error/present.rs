@@ -1,0 +1,161 @@
+//! Failures in the form that their sender can use: a page, a page for frames, or JSON.
+
+use askama::Template;
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+    REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, VARY,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use serde_json::json;
+
+use super::failure::{Failure, Way};
+use crate::app::App;
+use crate::web::trail::RequestId;
+use crate::web::{assets, policy};
+
+/// In which form the sender of a request can use an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wants {
+    /// A browser's window or tab: a page, and redirects.
+    Page,
+    /// A frame in somebody's page: a page, but never the sign-in form.
+    Frame,
+    /// A script or a program: JSON.
+    Data,
+}
+
+impl Wants {
+    /// By `Sec-Fetch-Dest`; browsers that do not send it, by `Accept`.
+    pub fn of(headers: &HeaderMap) -> Self {
+        let header = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+        match header("sec-fetch-dest") {
+            Some("document") => Self::Page,
+            Some("iframe" | "frame" | "embed" | "object") => Self::Frame,
+            Some(_) => Self::Data,
+            None if header("accept").is_some_and(|accept| accept.contains("text/html")) => Self::Page,
+            None => Self::Data,
+        }
+    }
+}
+
+/// What the layers inside have added and a failure keeps. The rest described the body that is replaced.
+const KEPT: [HeaderName; 7] = [
+    SET_COOKIE,
+    VARY,
+    ALLOW,
+    REFERRER_POLICY,
+    ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_ALLOW_CREDENTIALS,
+    HeaderName::from_static("cross-origin-resource-policy"),
+];
+
+/// Turns what handlers and layers report as failures into what their sender can read.
+pub async fn present(State(app): State<App>, request: Request, next: Next) -> Response {
+    let wants = Wants::of(request.headers());
+    let id = request.extensions().get::<RequestId>().copied().unwrap_or_default();
+    let response = next.run(request).await;
+    let status = response.status();
+    let failure = match response.extensions().get::<Failure>() {
+        Some(failure) => failure.clone(),
+        // Handlers that answer in their own words do so in HTML or JSON; layers and extractors give plain text or nothing.
+        None if is_error(status) && !has_own_words(&response) => Failure::of_status(status),
+        None => return response,
+    };
+    let mut presented = match (wants, status) {
+        (Wants::Page, StatusCode::UNAUTHORIZED) => Redirect::to("/login").into_response(),
+        (Wants::Page | Wants::Frame, _) => page(&app, wants, status, &failure, id),
+        (Wants::Data, _) => {
+            let body = json!({ "error": failure.code, "message": failure.message, "request_id": id.to_string() });
+            (status, Json(body)).into_response()
+        }
+    };
+    for name in KEPT {
+        for value in response.headers().get_all(&name) {
+            presented.headers_mut().append(&name, value.clone());
+        }
+    }
+    if let Some(seconds) = failure.retry_after {
+        presented.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
+    presented
+}
+
+fn is_error(status: StatusCode) -> bool {
+    status.is_client_error() || status.is_server_error()
+}
+
+fn has_own_words(response: &Response) -> bool {
+    let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.starts_with("text/html") || kind.starts_with("application/json")
+}
+
+fn page(app: &App, wants: Wants, status: StatusCode, failure: &Failure, id: RequestId) -> Response {
+    let site = Site::of(app);
+    let html = if wants == Wants::Frame && status == StatusCode::UNAUTHORIZED {
+        // In a page of another site, a session that begins in a tab is in another jar of cookies.
+        let handed_over = app.server.framed_by_other_sites && app.tickets.is_some();
+        FramedPage { site, handed_over }.render()
+    } else {
+        let request_id = id.to_string();
+        let Failure { title, message, advice, way, .. } = failure.clone();
+        let framed = wants == Wants::Frame;
+        let status = status.as_u16();
+        ErrorPage { site, visitor: None, framed, status, title, message, advice, way, request_id }.render()
+    };
+    match html {
+        Ok(html) => {
+            let policy = policy::of_failure(&app.server.frame_ancestors);
+            // The address of a page that failed may have something in it that is nobody's business, such as a ticket.
+            let headers = [(CONTENT_SECURITY_POLICY, policy), (REFERRER_POLICY, "no-referrer".to_owned())];
+            (status, headers, Html(html)).into_response()
+        }
+        Err(problem) => {
+            tracing::error!(%problem, "the error page did not render");
+            (status, failure.message.clone()).into_response()
+        }
+    }
+}
+
+/// What every page's frame shows.
+pub struct Site {
+    /// The portal's name.
+    pub name: String,
+    /// What addresses of assets begin with.
+    pub assets: String,
+}
+
+impl Site {
+    /// The site of this application.
+    pub fn of(app: &App) -> Self {
+        Self { name: app.server.portal_name.clone(), assets: assets::prefix() }
+    }
+}
+
+/// A failure, for people.
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage {
+    site: Site,
+    visitor: Option<String>,
+    /// In somebody else's page: without our header.
+    framed: bool,
+    status: u16,
+    title: &'static str,
+    message: String,
+    advice: Option<&'static str>,
+    way: Option<Way>,
+    request_id: String,
+}
+
+/// Instead of the sign-in form, inside a frame.
+#[derive(Template)]
+#[template(path = "framed.html")]
+struct FramedPage {
+    site: Site,
+    /// Whether it is the page around that signs visitors in.
+    handed_over: bool,
+}
