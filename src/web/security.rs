@@ -87,7 +87,8 @@ pub async fn check_token_origin(
     let allowed = app.server.token_allowed_origins.iter().any(is);
     let ours = is(&app.server.public_url) || is_same_origin(headers, origin.as_ref());
     if !(allowed || ours) {
-        let reason = &format_args!("a page of another origin asked for it, {origin:?}");
+        let said = origin.as_ref().and_then(|origin| origin.to_str().ok()).unwrap_or("it does not say which");
+        let reason = &format_args!("a page of another origin asked for it: {said}");
         audit::record(caller, &Event::TokenRefused(Refusal { identity: None, page: None, rule: None, reason }));
         return Err(Error::ForeignOrigin);
     }

@@ -140,7 +140,7 @@ fn the_file_tells_a_visit_from_beginning_to_end() {
             "WARN",
             "token refused",
             &foreign,
-            json!({ "reason": "a page of another origin asked for it, Some(\"https://evil.example\")" }),
+            json!({ "reason": "a page of another origin asked for it: https://evil.example" }),
         ),
         event("INFO", "signed out", &signed_out, json!({ "identity": ada })),
         event("INFO", "signed in", &first, json!({ "identity": "header:eve" })),
@@ -157,7 +157,7 @@ fn the_file_tells_a_visit_from_beginning_to_end() {
             "token refused",
             &denied,
             json!({
-                "identity": "header:mia", "page": "default",
+                "identity": "header:mia", "page": "default", "rule": "template",
                 "reason": "denied: there is no e-mail address, and Qlik asks for one",
             }),
         ),
