@@ -111,7 +111,7 @@ fn email(identity: &Identity) -> Option<String> {
 }
 
 fn unmet_text(what: &str, own: Option<&str>, patterns: &[Pattern]) -> Option<String> {
-    match own.map(str::trim) {
+    match own {
         Some(own) if patterns.iter().any(|pattern| pattern.matches(own)) => None,
         Some(own) => Some(format!("{what} is {own:?}, not {}", any(patterns))),
         None => Some(format!("{what} is missing")),

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
@@ -100,6 +100,15 @@ impl Error {
         }
     }
 
+    /// Whether everybody's look-up would fail, and not only this address's.
+    fn is_the_tenants(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::TooSlow => true,
+            Self::Refused { status, .. } => !matches!(status, 400 | 414),
+            Self::Resting(_) | Self::Unreadable(_) => false,
+        }
+    }
+
     fn unreachable(problem: reqwest::Error) -> Self {
         Self::Unreachable(problem.without_url())
     }
@@ -186,10 +195,14 @@ impl Users {
         {
             return Err(Error::Resting(Duration::from_secs(rest.as_secs() + 1)));
         }
+        let begun = Instant::now();
         let matches = tokio::time::timeout(LONGEST, self.search(email, now)).await.unwrap_or(Err(Error::TooSlow));
-        if let Err(problem) = &matches {
-            let until = now + problem.retry_after();
-            *self.rests_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+        if let Err(problem) = &matches
+            && problem.is_the_tenants()
+        {
+            let until = now + begun.elapsed() + problem.retry_after();
+            let mut rests_until = self.rests_until.lock().unwrap_or_else(PoisonError::into_inner);
+            *rests_until = Some(rests_until.map_or(until, |longer| longer.max(until)));
         }
         matches
     }

@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::audit::{self, Caller, Event};
 use crate::auth::ticket::Refused;
 use crate::identity::{Identity, Source};
-use crate::web::error::Error;
+use crate::web::error::{Error, Wants};
 use crate::web::visitor::{self, ReturnPath};
 
 /// What the portal sends.
@@ -78,6 +78,12 @@ async fn take(
 async fn redeem(app: &App, headers: &HeaderMap, ticket: Option<SecretString>) -> Result<Identity, Refused> {
     // Browsers say what a request is for; an image or a script would sign somebody in behind their back.
     if headers.get("sec-fetch-mode").is_some_and(|mode| mode != "navigate") {
+        return Err(Refused::NoNavigation);
+    }
+    // A frame of another origin is a navigation too, and nobody sees it where nobody may frame us.
+    let of_others = headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin");
+    let nobody_frames = app.server.frame_ancestors.iter().all(|source| source.starts_with('\''));
+    if Wants::of(headers) == Wants::Frame && of_others && nobody_frames {
         return Err(Refused::NoNavigation);
     }
     let (Some(tickets), Some(ticket)) = (&app.tickets, ticket) else { return Err(Refused::Missing) };

@@ -111,15 +111,26 @@ async fn a_tenant_that_does_not_answer_lets_nobody_in() {
         let before = asked(&tenant);
         refused(&mut portal.signed_in("bob").await, StatusCode::SERVICE_UNAVAILABLE, "tenant_unavailable").await;
         assert_eq!(asked(&tenant), before);
-        portal.clock.advance(time::Duration::seconds(4));
+        portal.clock.advance(time::Duration::seconds(15));
     }
     control.unplug().await;
     let page = ada.open("/embed/default").await;
     assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(page.text(".lead").starts_with("Qlik Cloud did not say who you are there."), "{}", page.body);
     control.plug_in().expect("the same port");
-    portal.clock.advance(time::Duration::seconds(4));
+    portal.clock.advance(time::Duration::seconds(15));
     assert_eq!(sub(&ada.fetch("/token").await), "ACME\\ada");
+}
+
+#[tokio::test]
+async fn what_the_tenant_cannot_read_of_one_is_no_pause_for_others() {
+    let tenant = tenant().await;
+    tenant.control().add_user("ACME\\bob", "bob@example.com", "active");
+    let portal = portal(&tenant, &[]).await;
+    let (mut ada, mut bob) = (portal.signed_in("ada").await, portal.signed_in("bob").await);
+    tenant.control().refuse(USERS, Refusal::Status(400), Times::Next(1));
+    refused(&mut ada, StatusCode::SERVICE_UNAVAILABLE, "tenant_unavailable").await;
+    assert_eq!(sub(&bob.fetch("/token").await), "ACME\\bob");
 }
 
 #[tokio::test]
@@ -134,7 +145,7 @@ async fn a_pause_that_the_tenant_asks_for_is_kept() {
     portal.clock.advance(time::Duration::seconds(30));
     refused(&mut ada, StatusCode::SERVICE_UNAVAILABLE, "tenant_unavailable").await;
     assert_eq!(asked(&tenant), 1, "not asked during the pause");
-    portal.clock.advance(time::Duration::seconds(12));
+    portal.clock.advance(time::Duration::seconds(30));
     assert_eq!(sub(&ada.fetch("/token").await), "ACME\\ada");
 }
 

@@ -182,6 +182,11 @@ async fn nobody_is_signed_in_behind_their_back() {
         assert_eq!((answer.status, answer.json()["error"].as_str()), (StatusCode::FORBIDDEN, Some("ticket_refused")));
         assert!(browser.cookies.is_empty());
     }
+    // A hidden frame of a site that may not frame our pages.
+    let headers = [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe"), ("sec-fetch-site", "same-site")];
+    let mut browser = portal.browser();
+    assert_eq!(browser.send(Method::GET, &path, &headers, "").await.status, StatusCode::FORBIDDEN);
+    assert!(browser.cookies.is_empty());
     assert_eq!(portal.browser().open(&path).await.status, StatusCode::SEE_OTHER, "it was not used up");
 }
 
