@@ -63,7 +63,10 @@ impl App {
         const NO_CLIENT: &str = "the certificate authorities of this machine cannot be read";
         let store = Store::open(&config.store).await?;
         let oidc = match config.oidc {
-            Some(settings) => Some(Oidc::new(settings, client::new().context(NO_CLIENT)?, store.clone())),
+            Some(settings) => {
+                let client = client::new().context(NO_CLIENT)?;
+                Some(Oidc::new(settings, client, store.clone(), clock.clone()))
+            }
             None => None,
         };
         let tickets = config.ticket.map(|settings| Tickets::new(settings, store.clone(), client::new));

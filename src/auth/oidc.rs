@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration as StdDuration;
 
 use openidconnect::core::{CoreAuthPrompt, CoreAuthenticationFlow};
 use openidconnect::url::Url;
@@ -17,6 +18,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
+use crate::clock::Clock;
 use crate::identity::{Identity, Source};
 use crate::store::{self, Kind, SessionsOf, Store};
 
@@ -29,6 +31,8 @@ use provider::{Metadata, Provider};
 
 /// How long a visitor may take at the provider.
 const PENDING: Duration = Duration::minutes(10);
+/// How long somebody who signs out waits for the provider, when nothing is known of it yet.
+const WAY_OUT: StdDuration = StdDuration::from_secs(2);
 /// How far the provider's clock may be from ours. Synchronized clocks are within a second of each other; a minute leaves
 /// room for a machine that was just woken, and is short beside the minutes for which an ID token is good.
 const SKEW: Duration = Duration::minutes(1);
@@ -140,7 +144,7 @@ pub struct SignedIn {
 /// The way in through one provider.
 pub struct Oidc {
     settings: Settings,
-    provider: Provider,
+    provider: Arc<Provider>,
     store: Store,
 }
 
@@ -152,15 +156,15 @@ impl fmt::Debug for Oidc {
 
 impl Oidc {
     /// Asks nothing yet: the provider is looked up when it is first needed.
-    pub fn new(settings: Settings, client: reqwest::Client, store: Store) -> Self {
-        let provider = Provider::new(settings.issuer.clone(), client);
+    pub fn new(settings: Settings, client: reqwest::Client, store: Store, clock: Clock) -> Self {
+        let provider = Arc::new(Provider::new(settings.issuer.clone(), client, clock));
         Self { settings, provider, store }
     }
 
     /// Looks the provider up ahead of the first visitor, so that the log tells early when something is wrong with it.
-    pub async fn look_up(&self, now: OffsetDateTime) {
+    pub async fn look_up(&self) {
         // What went wrong was logged, and is tried again when somebody signs in.
-        let _ = self.provider.metadata(now).await;
+        let _ = self.provider.metadata().await;
     }
 
     /// Whether the provider is first asked without showing anything.
@@ -174,7 +178,7 @@ impl Oidc {
     /// # Errors
     /// When the provider is not available or cannot be used, or the store does not answer.
     pub async fn begin(&self, browser: &str, to: &str, silent: bool, now: OffsetDateTime) -> Result<Url, Error> {
-        let metadata = self.provider.metadata(now).await?;
+        let metadata = self.provider.metadata().await?;
         let client = provider::client(&metadata, &self.settings);
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let scopes = self.settings.scopes.iter().cloned().map(Scope::new);
@@ -201,7 +205,7 @@ impl Oidc {
     /// See [`Error`]. The answer is used up in any case.
     pub async fn finish(&self, answer: Answer, browser: Option<&str>, now: OffsetDateTime) -> Result<Finished, Error> {
         let pending = self.pending(answer.state.as_deref(), browser, now).await?;
-        let metadata = self.provider.metadata(now).await?;
+        let metadata = self.provider.metadata().await?;
         self.check_issuer(&metadata, answer.iss.as_deref())?;
         if let Some(code) = answer.error {
             return refusal(&code, answer.error_description.as_deref(), pending);
@@ -256,7 +260,7 @@ impl Oidc {
     ) -> Result<id_token::Verified, Error> {
         let by = |metadata: &Metadata| id_token::verify(token, metadata, &self.settings, nonce, access_token, now);
         match by(&metadata) {
-            Err(id_token::Problem::UnknownKey) => by(&*self.provider.metadata_anew(now).await?).map_err(Error::from),
+            Err(id_token::Problem::UnknownKey) => by(&*self.provider.metadata_anew().await?).map_err(Error::from),
             other => other.map_err(Error::from),
         }
     }
@@ -267,9 +271,13 @@ impl Oidc {
     }
 
     /// Where to send a browser that signs out, so that its session at the provider ends too (RP-Initiated Logout 1.0,
-    /// section 2). `None` when the provider offers no such thing, or is not available: we are signed out all the same.
-    pub async fn logout_address(&self, id_token: Option<&str>, now: OffsetDateTime) -> Option<Url> {
-        let metadata = self.provider.metadata(now).await.ok()?;
+    /// section 2). `None` when the provider offers no such thing, or does not soon say where: we are signed out all the
+    /// same.
+    pub async fn logout_address(&self, id_token: Option<&str>) -> Option<Url> {
+        let metadata = match self.provider.known_at_all().await {
+            Some(known) => known,
+            None => tokio::time::timeout(WAY_OUT, self.provider.metadata()).await.ok()?.ok()?,
+        };
         let mut address = metadata.additional_metadata().end_session_endpoint.as_ref()?.url().clone();
         address
             .query_pairs_mut()
@@ -285,8 +293,8 @@ impl Oidc {
     /// [`Error::Unverified`] for a token that is not the provider's, not for us, not of now, or used before.
     pub async fn end_sessions(&self, token: &str, now: OffsetDateTime) -> Result<u64, Error> {
         let by = |metadata: &Metadata| logout::verify(token, metadata, &self.settings.client_id, now);
-        let verified = match by(&*self.provider.metadata(now).await?) {
-            Err(id_token::Problem::UnknownKey) => by(&*self.provider.metadata_anew(now).await?),
+        let verified = match by(&*self.provider.metadata().await?) {
+            Err(id_token::Problem::UnknownKey) => by(&*self.provider.metadata_anew().await?),
             other => other,
         };
         let logout::Token { id, until, whose } = verified?;

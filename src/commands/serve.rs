@@ -61,7 +61,7 @@ pub async fn serve(app: App, listener: TcpListener) -> anyhow::Result<()> {
     let ahead = app.clone();
     tokio::spawn(async move {
         if let Some(oidc) = &ahead.oidc {
-            oidc.look_up(ahead.clock.now()).await;
+            oidc.look_up().await;
         }
     });
     let service = web::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();

@@ -10,7 +10,7 @@ use tower_sessions::Session;
 use super::error::{Error, Site};
 use super::policy;
 use super::upstream::Asserted;
-use super::visitor::Visit;
+use super::visitor::{self, Visit};
 use crate::app::App;
 use crate::audit::{self, Caller, Event};
 use crate::identity::Source;
@@ -37,12 +37,13 @@ pub async fn form(State(app): State<App>, session: Session) -> Result<Response, 
 /// `GET /logout`.
 pub async fn sign_out(State(app): State<App>, session: Session, caller: Caller) -> Result<Response, Error> {
     let visit = Visit::current(&app, &session).await?;
-    let way_out = oidc::way_out(&app, &session).await?;
+    let left = visitor::provider_of(&app, &session).await?;
+    // Before anything that takes long: then a tab that is closed meanwhile leaves nobody signed in.
     session.flush().await?;
     if let Some(visit) = visit {
         audit::record(caller, &Event::SignedOut(visit.identity()));
     }
-    let Some(way_out) = way_out else { return Ok(Redirect::to("/logout").into_response()) };
+    let Some(way_out) = oidc::way_out(&app, left).await else { return Ok(Redirect::to("/logout").into_response()) };
     // Not a redirect: as the answer to a form, it may not leave our origin (CSP level 3, section 6.4.1, form-action).
     let page = LeavingPage { site: Site::of(&app), visitor: None, way_out };
     Ok(Html(page.render()?).into_response())

@@ -1,5 +1,6 @@
 //! Signing in and out at an OpenID provider: what is let in, what is refused, and what the visitor is told.
 
+mod hanging;
 mod logout;
 mod refused;
 mod sign_in;

@@ -12,6 +12,8 @@ use url::Position;
 
 use crate::packages::PACKAGES;
 
+/// Where its discovery document is.
+pub const DISCOVERY: &str = "/.well-known/openid-configuration";
 pub const CLIENT_ID: &str = "portal";
 pub const CLIENT_SECRET: &str = "s3cret +/%&";
 
@@ -79,6 +81,17 @@ impl Provider {
     /// How many requests there were for a path.
     pub async fn requests(&self, path: &str) -> u64 {
         self.seen().await["requests"][path].as_u64().unwrap_or(0)
+    }
+
+    /// Waits until there were this many.
+    pub async fn asked(&self, path: &str, times: u64) {
+        for _ in 0..500 {
+            if self.requests(path).await >= times {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("nobody asks for {path}");
     }
 
     /// What the token endpoint has seen, and the rest.

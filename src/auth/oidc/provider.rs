@@ -19,9 +19,11 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use time::{Duration, OffsetDateTime};
-use tokio::sync::{Mutex, RwLock};
+use tokio::sync::{Mutex, OwnedMutexGuard, RwLock};
+use tracing::Instrument;
 
 use super::{Error, Settings, printable, with_causes};
+use crate::clock::Clock;
 use crate::origin::Origin;
 
 /// How long the discovery document and the keys are used without looking again: a key that the provider has withdrawn is
@@ -92,12 +94,16 @@ fn authentication(metadata: &Metadata) -> AuthType {
 pub(super) struct Provider {
     issuer: IssuerUrl,
     http: Http,
+    /// Fetching takes seconds when something is wrong: when it ended is another time than when its visitor came.
+    clock: Clock,
     known: RwLock<Option<Known>>,
-    /// Held by whoever is fetching: when fetching last failed, and how.
-    fetching: Mutex<Option<(OffsetDateTime, Failure)>>,
+    /// Held by whoever is fetching.
+    fetching: Arc<Mutex<LastFailure>>,
 }
 
-#[derive(Clone)]
+/// When fetching last ended without success, and how.
+type LastFailure = Option<(OffsetDateTime, Failure)>;
+
 struct Known {
     metadata: Arc<Metadata>,
     since: OffsetDateTime,
@@ -110,60 +116,89 @@ enum Failure {
 }
 
 impl Provider {
-    pub(super) fn new(issuer: IssuerUrl, client: reqwest::Client) -> Self {
-        Self { issuer, http: Http(client), known: RwLock::default(), fetching: Mutex::default() }
+    pub(super) fn new(issuer: IssuerUrl, client: reqwest::Client, clock: Clock) -> Self {
+        Self { issuer, http: Http(client), clock, known: RwLock::default(), fetching: Arc::default() }
     }
 
     pub(super) fn http(&self) -> &Http {
         &self.http
     }
 
-    /// The document and the keys, as fresh as they need to be.
+    /// The document and the keys, as fresh as they need to be; while somebody else is fetching them, as they are.
     ///
     /// # Errors
     /// When they were never fetched and cannot be now.
-    pub(super) async fn metadata(&self, now: OffsetDateTime) -> Result<Arc<Metadata>, Error> {
-        self.at_most(KEPT, now).await
+    pub(super) async fn metadata(self: &Arc<Self>) -> Result<Arc<Metadata>, Error> {
+        if let Some(fresh) = self.known(KEPT).await {
+            return Ok(fresh);
+        }
+        match (Arc::clone(&self.fetching).try_lock_owned(), self.known_at_all().await) {
+            (Ok(turn), _) => self.refresh(KEPT, turn).await,
+            (Err(_), Some(old)) => Ok(old),
+            (Err(_), None) => self.refresh(KEPT, Arc::clone(&self.fetching).lock_owned().await).await,
+        }
     }
 
-    /// The same, because a key is missing.
+    /// The same, because a key may be missing.
     ///
     /// # Errors
     /// As for [`Provider::metadata`].
-    pub(super) async fn metadata_anew(&self, now: OffsetDateTime) -> Result<Arc<Metadata>, Error> {
-        self.at_most(ANEW, now).await
+    pub(super) async fn metadata_anew(self: &Arc<Self>) -> Result<Arc<Metadata>, Error> {
+        match self.known(ANEW).await {
+            Some(fresh) => Ok(fresh),
+            None => self.refresh(ANEW, Arc::clone(&self.fetching).lock_owned().await).await,
+        }
     }
 
-    async fn at_most(&self, age: Duration, now: OffsetDateTime) -> Result<Arc<Metadata>, Error> {
-        let fresh = |known: &Known| now - known.since < age;
-        if let Some(known) = self.known.read().await.clone().filter(fresh) {
-            return Ok(known.metadata);
+    /// What was fetched last, however long ago.
+    pub(super) async fn known_at_all(&self) -> Option<Arc<Metadata>> {
+        self.known.read().await.as_ref().map(|known| known.metadata.clone())
+    }
+
+    async fn known(&self, age: Duration) -> Option<Arc<Metadata>> {
+        let known = self.known.read().await;
+        known.as_ref().filter(|known| self.clock.now() - known.since < age).map(|known| known.metadata.clone())
+    }
+
+    /// Fetches, unless somebody else did while this one waited for their turn, or failed to.
+    async fn refresh(
+        self: &Arc<Self>,
+        age: Duration,
+        turn: OwnedMutexGuard<LastFailure>,
+    ) -> Result<Arc<Metadata>, Error> {
+        if let Some(fresh) = self.known(age).await {
+            return Ok(fresh);
         }
-        let mut failed = self.fetching.lock().await;
-        // Somebody else may have fetched it in the meantime, or failed to.
-        let known = self.known.read().await.clone();
-        if let Some(known) = known.clone().filter(fresh) {
-            return Ok(known.metadata);
-        }
-        let failure = match failed.clone() {
-            Some((at, failure)) if now - at < PAUSE => failure,
-            _ => match self.fetch().await {
-                Ok(metadata) => {
-                    let metadata = Arc::new(metadata);
-                    *self.known.write().await = Some(Known { metadata: metadata.clone(), since: now });
-                    *failed = None;
-                    return Ok(metadata);
-                }
-                Err(failure) => {
-                    let problem = Error::from(failure.clone());
-                    tracing::warn!(issuer = self.issuer.as_str(), %problem, "no answer from the OpenID provider's discovery");
-                    *failed = Some((now, failure.clone()));
-                    failure
-                }
+        let failure = match turn.as_ref().filter(|(at, _)| self.clock.now() - *at < PAUSE) {
+            Some((_, failure)) => failure.clone(),
+            // A task of its own: a visitor who goes away, or whose request takes too long, ends it for nobody else.
+            None => match tokio::spawn(Arc::clone(self).fetch_and_keep(turn).in_current_span()).await {
+                Ok(Ok(metadata)) => return Ok(metadata),
+                Ok(Err(failure)) => failure,
+                Err(_) => Failure::Unavailable("asking it broke off".to_owned()),
             },
         };
         // What was good an hour ago is better than nothing.
-        known.map(|known| known.metadata).ok_or_else(|| failure.into())
+        self.known_at_all().await.ok_or_else(|| failure.into())
+    }
+
+    async fn fetch_and_keep(self: Arc<Self>, mut turn: OwnedMutexGuard<LastFailure>) -> Result<Arc<Metadata>, Failure> {
+        let fetched = self.fetch().await;
+        let now = self.clock.now();
+        match fetched {
+            Ok(metadata) => {
+                let metadata = Arc::new(metadata);
+                *self.known.write().await = Some(Known { metadata: metadata.clone(), since: now });
+                *turn = None;
+                Ok(metadata)
+            }
+            Err(failure) => {
+                let problem = Error::from(failure.clone());
+                tracing::warn!(issuer = self.issuer.as_str(), %problem, "no answer from the OpenID provider's discovery");
+                *turn = Some((now, failure.clone()));
+                Err(failure)
+            }
+        }
     }
 
     async fn fetch(&self) -> Result<Metadata, Failure> {

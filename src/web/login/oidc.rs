@@ -85,14 +85,11 @@ pub async fn end(State(app): State<App>, caller: Caller, Form(sent): Form<Logout
     Ok(StatusCode::OK.into_response())
 }
 
-/// Where a visitor who signs out has to go to sign out at the provider, too. Asked before the session ends.
-///
-/// # Errors
-/// When the store does not answer.
-pub async fn way_out(app: &App, session: &Session) -> Result<Option<String>, Error> {
-    let (Some(oidc), Some(id_token)) = (&app.oidc, visitor::provider_of(app, session).await?) else { return Ok(None) };
-    let address = oidc.logout_address(id_token.as_deref(), app.clock.now()).await;
-    Ok(address.map(String::from))
+/// Where a visitor who has signed out here has to go to sign out at the provider, too. `left` is what
+/// [`visitor::provider_of`] said of their session.
+pub async fn way_out(app: &App, left: Option<Option<String>>) -> Option<String> {
+    let address = app.oidc.as_ref()?.logout_address(left?.as_deref()).await;
+    address.map(String::from)
 }
 
 fn provider(app: &App) -> Result<&Oidc, Error> {

@@ -34,8 +34,10 @@ const switches = {
   change: null, // what is wrong with ID tokens: {claims, without, alg, key}
   iss: undefined, // another issuer in the answer; null: none
   tokenError: null, // what the token endpoint answers: {status, body}
+  held: false, // whether the discovery document is held back, until it is not
   metadata: {}, // what the discovery document says in addition or instead
 };
+const waiting = [];
 const seen = { requests: {}, authorization: [] };
 
 const encode = (value) => Buffer.from(value).toString("base64url");
@@ -129,6 +131,9 @@ function build() {
   });
   provider.use(async (ctx, next) => {
     seen.requests[ctx.path] = (seen.requests[ctx.path] ?? 0) + 1;
+    while (switches.held && ctx.path === "/.well-known/openid-configuration") {
+      await new Promise((released) => waiting.push(released));
+    }
     if (ctx.path.startsWith("/interaction/")) return interact(provider, ctx);
     if (ctx.path === "/token") {
       seen.authorization.push(ctx.get("authorization").split(" ")[0] || "none");
@@ -175,6 +180,7 @@ server.on("request", (request, response) => handle(request, response));
 const commands = {
   "/": (body) => {
     Object.assign(switches, body);
+    for (const release of waiting.splice(0)) release();
     if (["auth", "lean", "claims"].some((name) => name in body)) handle = build();
   },
   "/rotate": () => {

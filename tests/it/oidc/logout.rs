@@ -7,7 +7,7 @@ use time::Duration;
 
 use super::{parameters, scene, sign_in};
 use crate::portal::{Answer, Browser, Portal};
-use crate::provider::Provider;
+use crate::provider::{DISCOVERY, Provider};
 
 #[tokio::test]
 async fn signing_out_here_leads_to_the_provider_and_back() {
@@ -48,6 +48,41 @@ async fn signing_out_works_without_the_provider() {
     let ended = ada.post("/logout", "").await;
     assert_eq!((ended.status, ended.location()), (StatusCode::SEE_OTHER, "/logout"));
     assert_eq!(ada.open("/logout").await.text("h1"), "You are signed out");
+}
+
+#[tokio::test]
+async fn signing_out_waits_for_no_provider() {
+    let (portal, provider) = scene(&[("SESSION_IDLE", "3h")]).await;
+    let mut ada = portal.browser();
+    sign_in(&mut ada, &provider).await;
+    provider.set(json!({ "held": true })).await;
+    // An instance that knows nothing of the provider yet. The tab is closed while it asks.
+    let beside = portal.beside().await;
+    let here = |of: &Browser| {
+        let mut browser = beside.browser();
+        browser.cookies = of.cookies.clone();
+        browser
+    };
+    let mut leaving = here(&ada);
+    tokio::select! {
+        _ = leaving.post("/logout", "") => panic!("the provider says nothing"),
+        () = provider.asked(DISCOVERY, 2) => {}
+    }
+    assert!(!is_in(&mut here(&ada)).await);
+
+    // It stays open: its visitor is sent on, though not to the provider.
+    let mut ada = portal.browser();
+    sign_in(&mut ada, &provider).await;
+    let ended = here(&ada).post("/logout", "").await;
+    assert_eq!((ended.status, ended.location()), (StatusCode::SEE_OTHER, "/logout"));
+    assert_eq!(provider.requests(DISCOVERY).await, 2);
+
+    // What is known serves, however old.
+    let mut ada = portal.browser();
+    sign_in(&mut ada, &provider).await;
+    portal.clock.advance(Duration::hours(2));
+    assert!(ada.post("/logout", "").await.attributes("main a")["href"].contains("id_token_hint"));
+    assert_eq!(provider.requests(DISCOVERY).await, 2);
 }
 
 /// What a provider does.
