@@ -75,6 +75,11 @@ impl Identity {
     }
 }
 
+/// Whether a claim is there and says no. Some who write claims write truth as text.
+pub fn is_false(claim: Option<&Value>) -> bool {
+    claim.is_some_and(|value| *value == Value::Bool(false) || value.as_str() == Some("false"))
+}
+
 /// Claims about a token or a sign-in, not about the person (RFC 7519, section 4.1; OpenID Connect Core 1.0, section 2). They
 /// differ from one sign-in to the next, so no identity keeps them and no rule may use them.
 pub const PROTOCOL_CLAIMS: [&str; 15] = [

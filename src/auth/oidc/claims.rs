@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{Error, Settings};
-use crate::identity::{Identity, PROTOCOL_CLAIMS, Source};
+use crate::identity::{Identity, PROTOCOL_CLAIMS, Source, is_false};
 
 /// What claims may take in a session, in bytes of JSON: it is read with every request.
 const LARGEST: usize = 16 * 1024;
@@ -46,11 +46,6 @@ fn name(claims: &Map<String, Value>) -> String {
     let parts: Vec<_> = ["given_name", "family_name"].iter().filter_map(|part| text(claims, part)).collect();
     let of_parts = || Some(parts.join(" ")).filter(|name| !name.is_empty());
     text(claims, "name").or_else(of_parts).or_else(|| text(claims, "preferred_username")).unwrap_or_default()
-}
-
-/// Some providers write truth as text.
-fn is_false(value: Option<&Value>) -> bool {
-    value.is_some_and(|value| *value == Value::Bool(false) || value.as_str() == Some("false"))
 }
 
 /// The value at a path of names with dots between them. A name may have dots of its own, as names that are addresses do:

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use super::{Identity, LONGEST_LIFE, Origin, Refused, SKEW, Source};
-use crate::identity::PROTOCOL_CLAIMS;
+use crate::identity::{PROTOCOL_CLAIMS, is_false};
 
 type Claims = Map<String, Value>;
 
@@ -77,7 +77,7 @@ pub(super) fn identity(mut claims: Claims) -> Result<Identity, Refused> {
     let id = name(&claims, "sub")?.to_owned();
     let name = text(&claims, "name")?.unwrap_or_default().to_owned();
     // An address that the portal says it has not verified may be anybody's.
-    let unverified = claims.get("email_verified") == Some(&Value::Bool(false));
+    let unverified = is_false(claims.get("email_verified"));
     let email = text(&claims, "email")?.filter(|_| !unverified).map(str::to_owned);
     let groups = groups(&claims)?;
     claims.retain(|claim, _| {
@@ -223,7 +223,14 @@ mod tests {
         ] {
             assert_eq!(verdict(identity(claims(said.clone()))), expected, "{said}");
         }
-        let unverified = json!({ "sub": "ada", "email": "bob@acme.example", "email_verified": false });
-        assert_eq!(identity(claims(unverified)).expect("a person").email, None);
+        for (verified, email) in [
+            (json!(false), None),
+            (json!("false"), None),
+            (json!("true"), Some("bob@acme.example")),
+            (json!(null), Some("bob@acme.example")),
+        ] {
+            let said = json!({ "sub": "ada", "email": "bob@acme.example", "email_verified": verified });
+            assert_eq!(identity(claims(said)).expect("a person").email.as_deref(), email, "{verified}");
+        }
     }
 }
