@@ -83,7 +83,9 @@ pub enum Error {
     #[error("not verified: {0}")]
     Unverified(String),
     /// More is said about this person than a session can hold.
-    #[error("the claims about {id} have {size} bytes, and {limit} are kept at the most: let the provider send fewer")]
+    #[error(
+        "what is said about {id} takes {size} bytes, and {limit} are kept at the most: let the provider send fewer"
+    )]
     TooMuch {
         /// The subject at the provider.
         id: String,

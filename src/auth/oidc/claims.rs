@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::{Error, Settings};
 use crate::identity::{Identity, PROTOCOL_CLAIMS, Source, is_false};
 
-/// What claims may take in a session, in bytes of JSON: it is read with every request.
+/// What an identity may take in a session, in bytes of JSON: it is read with every request.
 const LARGEST: usize = 16 * 1024;
 
 /// Whether something is missing that the scopes have asked for: then the UserInfo endpoint has to say it. Many providers
@@ -30,11 +30,12 @@ pub(super) fn identity(mut claims: Map<String, Value>, groups_claim: &str) -> Re
     for name in PROTOCOL_CLAIMS.iter().chain(&of_identity) {
         claims.remove(*name);
     }
-    let size = serde_json::to_vec(&claims).map_or(usize::MAX, |json| json.len());
+    let identity = Identity { source: Source::Oidc, id, name, email, groups, claims };
+    let size = serde_json::to_vec(&identity).map_or(usize::MAX, |json| json.len());
     if size > LARGEST {
-        return Err(Error::TooMuch { id, size, limit: LARGEST });
+        return Err(Error::TooMuch { id: identity.id, size, limit: LARGEST });
     }
-    Ok(Identity { source: Source::Oidc, id, name, email, groups, claims })
+    Ok(identity)
 }
 
 fn text(claims: &Map<String, Value>, name: &str) -> Option<String> {
@@ -157,9 +158,18 @@ mod tests {
         for sub in [json!({}), json!({ "sub": "" }), json!({ "sub": " " }), json!({ "sub": 7 })] {
             assert!(matches!(identity(map(sub), "groups"), Err(Error::Unverified(_))));
         }
-        let fits = json!({ "sub": "a", "x": "y".repeat(LARGEST - 8) });
-        assert!(identity(map(fits), "groups").is_ok());
-        let large = json!({ "sub": "a", "x": "y".repeat(LARGEST - 7) });
-        assert!(matches!(identity(map(large), "groups"), Err(Error::TooMuch { size, .. }) if size == LARGEST + 1));
+        for name in ["x", "name", "email", "groups"] {
+            let with = |length: usize| {
+                let text = json!("y".repeat(length));
+                let value = if name == "groups" { json!([text]) } else { text };
+                identity(map(json!({ "sub": "a", name: value })), "groups")
+            };
+            let other = serde_json::to_vec(&with(1).expect("small")).expect("JSON").len() - 1;
+            assert!(with(LARGEST - other).is_ok(), "{name}");
+            assert!(
+                matches!(with(LARGEST - other + 1), Err(Error::TooMuch { size, .. }) if size == LARGEST + 1),
+                "{name}"
+            );
+        }
     }
 }

@@ -181,11 +181,13 @@ async fn a_provider_that_cannot_be_used_is_told() {
 #[tokio::test]
 async fn more_than_a_session_can_hold_is_refused() {
     let (portal, provider) = scene(&[]).await;
-    provider.set(json!({ "claims": { "story": "x".repeat(17 * 1024) } })).await;
-    let mut browser = portal.browser();
-    let answer = sign_in(&mut browser, &provider).await;
-    assert_refused(&answer, StatusCode::FORBIDDEN, "Your account is too large", "17 KiB");
-    assert_eq!(browser.fetch("/session").await.status, StatusCode::UNAUTHORIZED);
+    for (name, claim) in [("story", json!("x".repeat(17 * 1024))), ("groups", json!(vec!["x".repeat(1023); 17]))] {
+        provider.set(json!({ "claims": { name: claim } })).await;
+        let mut browser = portal.browser();
+        let answer = sign_in(&mut browser, &provider).await;
+        assert_refused(&answer, StatusCode::FORBIDDEN, "Your account is too large", name);
+        assert_eq!(browser.fetch("/session").await.status, StatusCode::UNAUTHORIZED);
+    }
 }
 
 #[derive(Clone, Default)]
