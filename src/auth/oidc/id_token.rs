@@ -72,6 +72,8 @@ pub(super) fn verify(
     let verifier: IdTokenVerifier<'_, CoreJsonWebKey> =
         IdTokenVerifier::new_public_client(settings.client_id.clone(), issuer, keys)
             .set_allowed_algs(algorithms(metadata))
+            // Others may be named beside us, when the token says that it was issued to us: checked below.
+            .set_other_audience_verifier_fn(|_| true)
             .set_time_fn(move || SystemTime::from(now - SKEW).into())
             .set_issue_time_verifier_fn(move |issued| {
                 let latest = (now + SKEW).unix_timestamp();
@@ -83,8 +85,16 @@ pub(super) fn verify(
         }
         other => Problem::Claims(other),
     })?;
-    if claims.authorized_party().is_some_and(|party| *party != settings.client_id) {
-        return Err(Problem::Other("the ID token was issued to another party (azp)"));
+    match claims.authorized_party() {
+        Some(party) if *party != settings.client_id => {
+            return Err(Problem::Other("the ID token was issued to another party (azp)"));
+        }
+        None if claims.audiences().iter().any(|audience| audience.as_str() != settings.client_id.as_str()) => {
+            return Err(Problem::Other(
+                "the ID token is for others too, and does not say that it was issued to us (azp)",
+            ));
+        }
+        _ => {}
     }
     if let Some(expected) = claims.access_token_hash() {
         let unsigned = |_| Problem::UnknownKey;

@@ -35,6 +35,10 @@ async fn id_tokens_that_are_not_good_are_refused() {
         ("issued in the future", json!({ "claims": { "iat": now + 3600 } })),
         ("another audience", json!({ "claims": { "aud": "another" } })),
         ("another audience as well", json!({ "claims": { "aud": ["portal", "another"] } })),
+        (
+            "another as well, to which it was issued",
+            json!({ "claims": { "aud": ["portal", "another"], "azp": "another" } }),
+        ),
         ("no audience", json!({ "without": ["aud"] })),
         ("another issuer", json!({ "claims": { "iss": "https://another.example" } })),
         ("another issuer by a slash", json!({ "claims": { "iss": format!("{}/", provider.issuer) } })),
@@ -56,8 +60,10 @@ async fn id_tokens_that_are_not_good_are_refused() {
         }
         assert_eq!(browser.fetch("/session").await.status, StatusCode::UNAUTHORIZED, "{what}");
     }
-    provider.set(json!({ "change": null })).await;
-    assert_eq!(sign_in(&mut portal.browser(), &provider).await.status, StatusCode::SEE_OTHER);
+    for good in [json!(null), json!({ "claims": { "aud": ["another", "portal"], "azp": "portal" } })] {
+        provider.set(json!({ "change": good })).await;
+        assert_eq!(sign_in(&mut portal.browser(), &provider).await.status, StatusCode::SEE_OTHER, "{good}");
+    }
 }
 
 #[tokio::test]
