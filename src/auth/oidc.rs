@@ -251,7 +251,7 @@ impl Oidc {
         }
     }
 
-    /// Verifies an ID token; when it is signed with a key that is not known yet, with the keys that there are now.
+    /// Verifies an ID token; when it does not fit the keys that are known, with the keys that there are now.
     async fn verify(
         &self,
         metadata: Arc<Metadata>,
@@ -262,7 +262,7 @@ impl Oidc {
     ) -> Result<id_token::Verified, Error> {
         let by = |metadata: &Metadata| id_token::verify(token, metadata, &self.settings, nonce, access_token, now);
         match by(&metadata) {
-            Err(id_token::Problem::UnknownKey) => by(&*self.provider.metadata_anew().await?).map_err(Error::from),
+            Err(problem) if problem.is_of_keys() => by(&*self.provider.metadata_anew().await?).map_err(Error::from),
             other => other.map_err(Error::from),
         }
     }
@@ -296,7 +296,7 @@ impl Oidc {
     pub async fn end_sessions(&self, token: &str, now: OffsetDateTime) -> Result<u64, Error> {
         let by = |metadata: &Metadata| logout::verify(token, metadata, &self.settings.client_id, now);
         let verified = match by(&*self.provider.metadata().await?) {
-            Err(id_token::Problem::UnknownKey) => by(&*self.provider.metadata_anew().await?),
+            Err(problem) if problem.is_of_keys() => by(&*self.provider.metadata_anew().await?),
             other => other,
         };
         let logout::Token { id, until, whose } = verified?;

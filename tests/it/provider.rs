@@ -65,6 +65,11 @@ impl Provider {
         self.tell("/rotate", json!({})).await;
     }
 
+    /// Signs with another key of the same name from now on.
+    pub async fn replace_key(&self, name: &str) {
+        self.tell("/rotate", json!({ "kid": name })).await;
+    }
+
     pub async fn go_down(&self) {
         self.tell("/down", json!({})).await;
     }

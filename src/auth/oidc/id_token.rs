@@ -30,6 +30,10 @@ pub(super) enum Problem {
     /// It is signed with a key that the provider does not publish, or did not when we last looked.
     #[error("signed with a key that the provider does not publish")]
     UnknownKey,
+    /// The key that should have signed it did not. The provider may have another by now under the same name, or without
+    /// names.
+    #[error("signed otherwise than by the key that the provider publishes")]
+    OtherKey(#[source] SignatureVerificationError),
     /// One of its claims, or its signature.
     #[error("the ID token")]
     Claims(#[source] ClaimsVerificationError),
@@ -39,6 +43,13 @@ pub(super) enum Problem {
     /// Anything else.
     #[error("{0}")]
     Other(&'static str),
+}
+
+impl Problem {
+    /// Whether the provider's keys of now may judge otherwise than those that we know.
+    pub(super) fn is_of_keys(&self) -> bool {
+        matches!(self, Self::UnknownKey | Self::OtherKey(_))
+    }
 }
 
 /// A token that is good.
@@ -83,6 +94,9 @@ pub(super) fn verify(
         ClaimsVerificationError::SignatureVerification(SignatureVerificationError::NoMatchingKey) => {
             Problem::UnknownKey
         }
+        ClaimsVerificationError::SignatureVerification(
+            problem @ (SignatureVerificationError::CryptoError(_) | SignatureVerificationError::AmbiguousKeyId(_)),
+        ) => Problem::OtherKey(problem),
         other => Problem::Claims(other),
     })?;
     match claims.authorized_party() {

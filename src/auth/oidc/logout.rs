@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use openidconnect::core::CoreJwsSigningAlgorithm;
-use openidconnect::{ClientId, JsonWebKey, JsonWebKeyId};
+use openidconnect::{ClientId, JsonWebKey, JsonWebKeyId, SignatureVerificationError};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
@@ -73,7 +73,7 @@ fn check_signature(token: &str, metadata: &Metadata) -> Result<(), Problem> {
     if keys.any(|key| key.verify_signature(&header.alg, signed.as_bytes(), &signature).is_ok()) {
         Ok(())
     } else {
-        Err(NOT_SIGNED)
+        Err(Problem::OtherKey(SignatureVerificationError::CryptoError("no key fits".to_owned())))
     }
 }
 

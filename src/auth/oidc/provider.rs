@@ -29,7 +29,7 @@ use crate::origin::Origin;
 /// How long the discovery document and the keys are used without looking again: a key that the provider has withdrawn is
 /// good for this much longer.
 const KEPT: Duration = Duration::HOUR;
-/// How soon they are fetched again when somebody shows a token with a key that is not known. Anybody can send such tokens;
+/// How soon they are fetched again when somebody shows a token that does not fit the keys that are known. Anybody can send such tokens;
 /// providers publish a new key well before they sign with it.
 const ANEW: Duration = Duration::minutes(1);
 /// How long the provider is left alone after it did not answer. Whoever waits for the same answer gets it, too.

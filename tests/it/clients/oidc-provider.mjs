@@ -4,7 +4,7 @@
 // PACKAGES: the folder whose node_modules has it. PORTAL: the origin of the client.
 //
 // POST {control}/          {switch: value, ...}   sets switches, see below
-// POST {control}/rotate                           another signing key; the old one is published no longer
+// POST {control}/rotate    {kid}                  another signing key; the old one is published no longer
 // POST {control}/down, /up                        stops and starts to listen
 // POST {control}/logout-token  {claims, ...}      makes a logout token, good unless the claims or the rest say otherwise
 // GET  {control}/                                 how many requests there were by path, and how the client authenticated
@@ -43,9 +43,9 @@ const seen = { requests: {}, authorization: [] };
 const encode = (value) => Buffer.from(value).toString("base64url");
 const decode = (part) => JSON.parse(Buffer.from(part, "base64url"));
 let keys = 0;
-function newKey() {
+function newKey(kid = `key-${(keys += 1)}`) {
   const pair = generateKeyPairSync("rsa", { modulusLength: 2048 });
-  return { kid: `key-${(keys += 1)}`, ...pair };
+  return { kid, ...pair };
 }
 let key = newKey();
 const foreign = newKey();
@@ -183,8 +183,8 @@ const commands = {
     for (const release of waiting.splice(0)) release();
     if (["auth", "lean", "claims"].some((name) => name in body)) handle = build();
   },
-  "/rotate": () => {
-    key = newKey();
+  "/rotate": ({ kid }) => {
+    key = newKey(kid);
     handle = build();
   },
   "/down": async () => {

@@ -219,6 +219,34 @@ async fn keys_are_rotated_without_a_restart_and_not_fetched_for_everybody() {
 }
 
 #[tokio::test]
+async fn keys_may_be_replaced_under_their_name_and_without_one() {
+    let (portal, provider) = scene(&[]).await;
+    provider.replace_key("the key").await;
+    assert_eq!(sign_in(&mut portal.browser(), &provider).await.status, StatusCode::SEE_OTHER);
+    let mut fetched = 1;
+    for change in [json!(null), json!({ "kid": "" })] {
+        provider.set(json!({ "change": change })).await;
+        provider.replace_key("the key").await;
+        portal.clock.advance(Duration::minutes(1));
+        for _ in 0..2 {
+            assert_eq!(sign_in(&mut portal.browser(), &provider).await.status, StatusCode::SEE_OTHER, "{change}");
+        }
+        fetched += 1;
+        assert_eq!(provider.requests("/jwks").await, fetched);
+    }
+    // A logout token finds it, too; a forged one makes us look once a minute at the most.
+    provider.replace_key("the key").await;
+    portal.clock.advance(Duration::minutes(1));
+    for (key, expected) in [("own", StatusCode::OK), ("foreign", StatusCode::BAD_REQUEST)] {
+        let claims = json!({ "sub": "ada", "exp": portal.clock.now().unix_timestamp() + 60 });
+        let token = provider.logout_token(json!({ "claims": claims, "key": key })).await;
+        let answer = portal.browser().post("/login/oidc/logout", &format!("logout_token={token}")).await;
+        assert_eq!(answer.status, expected, "{key}");
+        assert_eq!(provider.requests("/jwks").await, fetched + 1);
+    }
+}
+
+#[tokio::test]
 async fn a_provider_that_is_down_is_told_and_waited_for() {
     let provider = Provider::start(PORTAL).await;
     provider.set(json!({ "account": "ada" })).await;
