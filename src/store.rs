@@ -141,6 +141,8 @@ impl Kind {
 pub enum SessionsOf<'a> {
     /// All of this identity, by its key.
     Owner(&'a str),
+    /// Those of this identity of which it is not known in which session at an OpenID provider they began.
+    OwnerUnmarked(&'a str),
     /// All that began in this session at an OpenID provider.
     ProviderSession(&'a str),
 }
@@ -275,6 +277,14 @@ impl Store {
         self.sqlite.insert_record(&id, Marks::default(), &sealed, until).await
     }
 
+    /// Whether something is kept under this name.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn keeps(&self, kind: Kind, name: &str, now: OffsetDateTime) -> Result<bool, Error> {
+        Ok(self.sqlite.record(&kind.record_id(name), now).await?.is_some())
+    }
+
     /// Takes what was kept under this name, once: whoever asks again gets `None`.
     ///
     /// # Errors
@@ -293,6 +303,7 @@ impl Store {
         self.changes.fetch_add(1, Ordering::SeqCst);
         let ended = match of {
             SessionsOf::Owner(key) => self.sqlite.end_sessions_of_owner(&hash(key.as_bytes())).await,
+            SessionsOf::OwnerUnmarked(key) => self.sqlite.end_unmarked_sessions_of_owner(&hash(key.as_bytes())).await,
             SessionsOf::ProviderSession(id) => self.sqlite.end_provider_session(&hash(id.as_bytes())).await,
         };
         // Which records they were is not known here; all are read anew.

@@ -301,18 +301,27 @@ impl Oidc {
         };
         let logout::Token { id, until, whose } = verified?;
         let name = format!("{} {id}", self.settings.issuer.as_str());
-        if !self.store.keep(Kind::UsedLogoutToken, &name, Vec::new(), until).await? {
+        if self.store.keeps(Kind::UsedLogoutToken, &name, now).await? {
             return Err(Error::Unverified("the logout token was used before".into()));
         }
-        let ended = match whose {
-            logout::Whose::Session(sid) => {
-                self.store.end_sessions(SessionsOf::ProviderSession(&self.provider_session(&sid))).await?
-            }
-            logout::Whose::Subject(sub) => {
-                self.store.end_sessions(SessionsOf::Owner(&Identity::key_of(Source::Oidc, &sub))).await?
-            }
-        };
+        // First the sessions: a token that was marked before them, and then not carried out, could not be sent again.
+        let ended = self.end(whose).await?;
+        self.store.keep(Kind::UsedLogoutToken, &name, Vec::new(), until).await?;
         Ok(ended)
+    }
+
+    async fn end(&self, whose: logout::Whose) -> Result<u64, Error> {
+        let key = |sub: &str| Identity::key_of(Source::Oidc, sub);
+        match whose {
+            logout::Whose::Session { sid, sub } => {
+                let named = self.provider_session(&sid);
+                let ended = self.store.end_sessions(SessionsOf::ProviderSession(&named)).await?;
+                // A session that does not know its name there may be this one: rather one too many than one too few.
+                let Some(sub) = sub else { return Ok(ended) };
+                Ok(ended + self.store.end_sessions(SessionsOf::OwnerUnmarked(&key(&sub))).await?)
+            }
+            logout::Whose::Subject(sub) => Ok(self.store.end_sessions(SessionsOf::Owner(&key(&sub))).await?),
+        }
     }
 }
 

@@ -241,6 +241,12 @@ impl Sqlite {
         Ok(ended.rows_affected())
     }
 
+    pub(super) async fn end_unmarked_sessions_of_owner(&self, owner: &[u8]) -> Result<u64, Error> {
+        const SQL: &str = "DELETE FROM record WHERE owner = ? AND provider_session IS NULL";
+        let ended = sqlx::query(SQL).bind(owner).execute(&self.0).await?;
+        Ok(ended.rows_affected())
+    }
+
     pub(super) async fn end_provider_session(&self, id: &[u8]) -> Result<u64, Error> {
         let ended = sqlx::query("DELETE FROM record WHERE provider_session = ?").bind(id).execute(&self.0).await?;
         Ok(ended.rows_affected())

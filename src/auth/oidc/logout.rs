@@ -28,7 +28,11 @@ pub(super) struct Token {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Whose {
     /// Those that began in this session at the provider.
-    Session(String),
+    Session {
+        sid: String,
+        /// Whose session that is, if it is told.
+        sub: Option<String>,
+    },
     /// All of this subject.
     Subject(String),
 }
@@ -110,9 +114,12 @@ fn check_claims(
     if claims.contains_key("nonce") {
         return Err(Problem::Other("the token is no logout token: it has a nonce"));
     }
-    let whose = text("sid").map(|sid| Whose::Session(sid.to_owned()));
-    let whose = whose.or_else(|| text("sub").map(|sub| Whose::Subject(sub.trim().to_owned())));
-    let whose = whose.ok_or(Problem::Other("the logout token says neither whose session nor which"))?;
+    let sub = text("sub").map(|sub| sub.trim().to_owned());
+    let whose = match (text("sid"), sub) {
+        (Some(sid), sub) => Whose::Session { sid: sid.to_owned(), sub },
+        (None, Some(sub)) => Whose::Subject(sub),
+        (None, None) => return Err(Problem::Other("the logout token says neither whose session nor which")),
+    };
     let id = text("jti").ok_or(Problem::Other("the logout token has no jti"))?.to_owned();
     Ok(Token { id, until, whose })
 }

@@ -127,6 +127,24 @@ async fn a_session_that_ends_there_ends_here() {
 }
 
 #[tokio::test]
+async fn a_session_that_does_not_know_its_name_there_ends_with_any_of_its_owner() {
+    let (portal, provider) = scene(&[]).await;
+    let [mut ada, mut ada_elsewhere, mut bob] = visitors(&portal, &provider).await;
+    let mut nameless = portal.browser();
+    provider.set(json!({ "account": "ada", "change": { "without": ["sid"] } })).await;
+    assert_eq!(sign_in(&mut nameless, &provider).await.status, StatusCode::SEE_OTHER);
+
+    // Without her name it may be anybody's.
+    let token = provider.logout_token(json!({ "claims": { "sid": "session-7" } })).await;
+    assert_eq!(tell(&portal, &token).await.status, StatusCode::OK);
+    assert!(is_in(&mut nameless).await);
+    let token = provider.logout_token(json!({ "claims": { "sub": "ada", "sid": "session-0" } })).await;
+    assert_eq!(tell(&portal, &token).await.status, StatusCode::OK);
+    assert!(!is_in(&mut ada).await && !is_in(&mut nameless).await);
+    assert!(is_in(&mut ada_elsewhere).await && is_in(&mut bob).await);
+}
+
+#[tokio::test]
 async fn logout_tokens_that_are_not_good_end_nothing() {
     let (portal, provider) = scene(&[]).await;
     let [mut ada, ..] = visitors(&portal, &provider).await;
