@@ -176,7 +176,19 @@ fn the_makefile_knows_what_the_documentation_calls() {
 fn every_shell_block_says_how_it_is_checked() {
     for document in documents() {
         for Block { kind, line, .. } in blocks(&read(&document)) {
-            let known = ["sh", "sh by-hand", "sh make", "text", "text output", "nginx", "ini", "json", "html", "toml"];
+            let known = [
+                "sh",
+                "sh by-hand",
+                "sh make",
+                "text",
+                "text output",
+                "nginx",
+                "apache",
+                "ini",
+                "json",
+                "html",
+                "toml",
+            ];
             // Examples for portals; tests/it/ticket/examples.rs runs them.
             let known = [&known[..], &["js", "php", "python", "csharp"]].concat();
             assert!(known.contains(&kind.as_str()), "{}:{line}: a block fenced as {kind:?}", document.display());
@@ -303,4 +315,33 @@ fn facts_about_qlik_cloud_that_comments_refer_to_are_told() {
         }
     }
     assert!(asked > 40, "only {asked} references were found");
+}
+
+/// An identity header that a proxy passes on as the browser sent it lets visitors choose who they are.
+#[test]
+fn each_example_of_a_proxy_replaces_every_header_that_its_settings_name() {
+    let page = read(Path::new("docs/proxy.md"));
+    let blocks = blocks(&page);
+    let settings = |block: &&Block| block.is("text") && block.text.contains("HEADER_ID=");
+    let settings: Vec<_> = blocks.iter().filter(settings).collect();
+    let with = |kind: &'static str| blocks.iter().filter(move |block| block.is(kind));
+    let examples: Vec<_> = with("nginx").chain(with("apache")).collect();
+    // One settings block each, in the order of the page.
+    assert_eq!((settings.len(), examples.len()), (3, 3));
+    for (settings, example) in settings.iter().zip(examples) {
+        let parts: Vec<_> = match &*example.kind {
+            "nginx" => example.text.split("location ").filter(|part| part.contains("//127.0.0.1:8080")).collect(),
+            _ => vec![example.text.as_str()],
+        };
+        assert_eq!(parts.len(), 1, "line {}: one place leads to the product", example.line);
+        let command = if example.is("nginx") { "proxy_set_header" } else { "RequestHeader unset" };
+        let named = settings.text.lines().filter_map(|line| line.strip_prefix("HEADER_")?.split_once('='));
+        let headers: Vec<_> = named.filter(|(setting, _)| *setting != "SIGN_OUT_URL").collect();
+        assert_eq!(headers.len(), 4);
+        for (setting, header) in headers {
+            let replaced =
+                parts[0].lines().any(|line| format!("{} ", line.trim()).starts_with(&format!("{command} {header} ")));
+            assert!(replaced, "line {}: HEADER_{setting} names {header}, and nothing replaces it", example.line);
+        }
+    }
 }

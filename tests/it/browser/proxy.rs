@@ -37,6 +37,19 @@ const SETTINGS: [(&str, &str); 7] = [
     ("HEADER_SIGN_OUT_URL", "/oauth2/sign_out"),
 ];
 
+const AUTHELIA_SETTINGS: [(&str, &str); 6] = [
+    ("SIGN_IN", "header"),
+    ("TRUSTED_PROXIES", NGINX),
+    ("HEADER_ID", "Remote-User"),
+    ("HEADER_NAME", "Remote-Name"),
+    ("HEADER_EMAIL", "Remote-Email"),
+    ("HEADER_GROUPS", "Remote-Groups"),
+];
+
+/// The services that the page on proxies has nginx ask, by their addresses there.
+const OAUTH2_PROXY: &str = "127.0.0.1:4180";
+const AUTHELIA: &str = "127.0.0.1:9091";
+
 /// What nginx asks: who this cookie belongs to. Its sign-in page asks nothing and takes whoever is next.
 #[derive(Clone, Default)]
 struct Company(Arc<Mutex<String>>);
@@ -51,6 +64,7 @@ impl Company {
             .route("/oauth2/auth", get(auth))
             .route("/oauth2/sign_in", get(sign_in))
             .route("/oauth2/sign_out", get(sign_out))
+            .route("/api/authz/auth-request", get(authz))
             .with_state(self.clone());
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -59,11 +73,13 @@ impl Company {
     }
 }
 
+fn signed_in(headers: &HeaderMap) -> Option<&str> {
+    let cookies = headers.get(COOKIE)?.to_str().ok()?;
+    cookies.split("; ").find_map(|cookie| cookie.strip_prefix("company="))
+}
+
 async fn auth(headers: HeaderMap) -> Response {
-    let cookies = headers.get(COOKIE).and_then(|cookies| cookies.to_str().ok()).unwrap_or_default();
-    let Some(id) = cookies.split("; ").find_map(|cookie| cookie.strip_prefix("company=")) else {
-        return StatusCode::UNAUTHORIZED.into_response();
-    };
+    let Some(id) = signed_in(&headers) else { return StatusCode::UNAUTHORIZED.into_response() };
     let said = [
         ("x-auth-request-user", id.to_owned()),
         ("x-auth-request-preferred-username", format!("The one named {id}")),
@@ -71,6 +87,17 @@ async fn auth(headers: HeaderMap) -> Response {
         ("x-auth-request-groups", "sales,all".to_owned()),
     ];
     (StatusCode::ACCEPTED, said).into_response()
+}
+
+/// As Authelia answers: where to sign in, or who it is; about this cookie, no name and no groups.
+async fn authz(headers: HeaderMap) -> Response {
+    let Some(id) = signed_in(&headers) else {
+        let wanted = headers["x-original-url"].to_str().unwrap();
+        let at =
+            format!("https://auth.portal.example/?rd={wanted}&rm={}", headers["x-original-method"].to_str().unwrap());
+        return (StatusCode::UNAUTHORIZED, [(LOCATION, at)]).into_response();
+    };
+    (StatusCode::OK, [("remote-user", id.to_owned()), ("remote-email", format!("{id}@example.com"))]).into_response()
 }
 
 #[derive(Deserialize)]
@@ -91,17 +118,27 @@ async fn sign_out() -> Response {
 struct Nginx(Child);
 
 impl Nginx {
-    /// With the first server of the page on proxies: its ports, name and certificate are exchanged, and nothing else.
-    fn start(folder: &Path, port: u16, (product, company): (u16, u16), certificate: &Path, key: &Path) -> Self {
+    /// With the server of the page on proxies that asks this service: its ports, name and certificate are exchanged, and
+    /// nothing else.
+    fn start(
+        asked: &str,
+        folder: &Path,
+        port: u16,
+        (product, company): (u16, u16),
+        certificate: &Path,
+        key: &Path,
+    ) -> Self {
         let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/proxy.md")).unwrap();
-        let mut server = blocks(&page).into_iter().find(|block| block.is("nginx")).expect("a configuration").text;
+        let asks = |text: &str| text.contains(asked);
+        let found = blocks(&page).into_iter().find(|block| block.is("nginx") && asks(&block.text));
+        let mut server = found.expect("a configuration").text;
         for (told, here) in [
             ("listen 443 ssl", format!("listen 127.0.0.1:{port} ssl")),
             ("portal.example;", format!("{PORTAL};")),
             ("/etc/ssl/portal.example.pem", certificate.display().to_string()),
             ("/etc/ssl/portal.example.key", key.display().to_string()),
             ("127.0.0.1:8080", format!("127.0.0.1:{product}")),
-            ("127.0.0.1:4180", format!("127.0.0.1:{company}")),
+            (asked, format!("127.0.0.1:{company}")),
         ] {
             assert!(server.contains(told), "{told} is gone from the documentation");
             server = server.replace(told, &here);
@@ -148,13 +185,17 @@ struct Place {
 }
 
 async fn behind_nginx() -> Place {
+    behind_nginx_that_asks(OAUTH2_PROXY, &SETTINGS).await
+}
+
+async fn behind_nginx_that_asks(asked: &str, settings: &[(&str, &str)]) -> Place {
     let (files, certificate, key) = certificate(&[PORTAL, TENANT]);
     let folder = tempfile::tempdir().unwrap();
     let company = Company::default();
     let sites = Sites { portal: PORTAL, tenant: TENANT, certificate: &certificate, key: &key };
     let free = serve::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap().local_addr().unwrap().port();
-    let (scene, product) = Scene::behind_proxy(sites, free, &SETTINGS).await;
-    let nginx = Nginx::start(folder.path(), free, (product, company.start().await), &certificate, &key);
+    let (scene, product) = Scene::behind_proxy(sites, free, settings).await;
+    let nginx = Nginx::start(asked, folder.path(), free, (product, company.start().await), &certificate, &key);
     Place { scene, product, company, _nginx: nginx, _folders: [files, folder] }
 }
 
@@ -235,6 +276,31 @@ async fn what_a_client_says_about_itself_is_overwritten() {
         .body("username=nobody&password=wrong")
         .send();
     assert_eq!(attempt.await.unwrap().status(), StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn authelia_says_who_it_is_and_where_to_sign_in() {
+    let place = behind_nginx_that_asks(AUTHELIA, &AUTHELIA_SETTINGS).await;
+    let scene = &place.scene;
+    let client = client(&scene.url);
+    let ask = async |destination: &str, cookie: &str| {
+        let request = client.get(format!("{}/token?a=b", scene.url)).header("sec-fetch-dest", destination);
+        let request =
+            request.header("remote-user", "root").header("remote-name", "Root").header("remote-groups", "admins");
+        request.header("cookie", cookie).send().await.unwrap()
+    };
+    let window = ask("document", "").await;
+    assert_eq!(window.status(), StatusCode::FOUND);
+    let at = window.headers()[LOCATION].to_str().unwrap();
+    assert_eq!(at, format!("https://auth.portal.example/?rd={}/token?a=b&rm=GET", scene.url));
+    assert_eq!(ask("empty", "").await.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(ask("iframe", "").await.status(), StatusCode::UNAUTHORIZED);
+
+    let answer = ask("empty", "company=ada").await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    let claims = claims(&answer.json::<Value>().await.unwrap());
+    assert_eq!((&claims["sub"], &claims["name"]), (&json!("header|ada"), &json!("ada")));
+    assert_eq!((&claims["email"], &claims["groups"]), (&json!("ada@example.com"), &json!([])));
 }
 
 #[expect(
