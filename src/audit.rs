@@ -32,6 +32,8 @@ pub enum Event<'a> {
     SignInRefused {
         /// By which way they tried.
         source: Source,
+        /// Whom the source vouched for all the same: an [`Identity::key`]. Never what somebody typed.
+        identity: Option<&'a str>,
         /// Why not.
         reason: &'a dyn Display,
     },
@@ -54,7 +56,7 @@ pub enum Event<'a> {
     TokenRefused(Refusal<'a>),
     /// A visitor ended their session.
     SignedOut(&'a Identity),
-    /// A session was ended by somebody else than its visitor.
+    /// A session was ended otherwise than by signing out.
     SessionEnded {
         /// Whose it was.
         identity: &'a Identity,
@@ -63,6 +65,8 @@ pub enum Event<'a> {
     },
     /// The sessions of somebody were ended, wherever they are.
     SessionsEnded {
+        /// Whose they were, if that is known: an [`Identity::key`].
+        identity: Option<&'a str>,
         /// How many.
         ended: u64,
         /// By what.
@@ -98,8 +102,8 @@ pub fn record(caller: Caller, event: &Event<'_>) {
     }
     match *event {
         Event::SignedIn(identity) => write_down!(info, "signed in", identity = key(identity)),
-        Event::SignInRefused { source, reason } => {
-            write_down!(warn, "sign-in refused", source = source.as_str(), reason = %reason);
+        Event::SignInRefused { source, identity, reason } => {
+            write_down!(warn, "sign-in refused", source = source.as_str(), identity = identity, reason = %reason);
         }
         Event::HeadersRemoved(headers) => write_down!(warn, "identity headers removed", headers = %headers),
         Event::PageRefused(ref refusal) => {
@@ -117,7 +121,9 @@ pub fn record(caller: Caller, event: &Event<'_>) {
         Event::SessionEnded { identity, reason } => {
             write_down!(info, "session ended", identity = key(identity), reason = %reason);
         }
-        Event::SessionsEnded { ended, reason } => write_down!(info, "sessions ended", ended = ended, reason = %reason),
+        Event::SessionsEnded { identity, ended, reason } => {
+            write_down!(info, "sessions ended", identity = identity, ended = ended, reason = %reason);
+        }
     }
 }
 

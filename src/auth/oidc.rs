@@ -99,6 +99,13 @@ pub enum Error {
     Store(#[from] store::Error),
 }
 
+impl Error {
+    /// Whom the provider has vouched for all the same: an [`Identity::key`].
+    pub fn whose(&self) -> Option<String> {
+        if let Self::TooMuch { id, .. } = self { Some(Identity::key_of(Source::Oidc, id)) } else { None }
+    }
+}
+
 /// What the provider's answer says, as the browser brings it (RFC 6749, sections 4.1.2 and 4.1.2.1; RFC 9207).
 #[derive(Deserialize)]
 pub struct Answer {
@@ -141,6 +148,14 @@ pub struct SignedIn {
     pub provider_session: Option<String>,
     /// The ID token, to sign out with; none when it is too large for that.
     pub id_token: Option<String>,
+}
+
+/// Sessions that a logout token has ended.
+pub struct Ended {
+    /// How many there were.
+    pub count: u64,
+    /// Whose, if the token says so: an [`Identity::key`].
+    pub whose: Option<String>,
 }
 
 /// The way in through one provider.
@@ -289,39 +304,37 @@ impl Oidc {
         Some(address)
     }
 
-    /// Ends the sessions that a logout token of the provider names, and says how many there were.
+    /// Ends the sessions that a logout token of the provider names.
     ///
     /// # Errors
     /// [`Error::Unverified`] for a token that is not the provider's, not for us, not of now, or used before.
-    pub async fn end_sessions(&self, token: &str, now: OffsetDateTime) -> Result<u64, Error> {
+    pub async fn end_sessions(&self, token: &str, now: OffsetDateTime) -> Result<Ended, Error> {
         let by = |metadata: &Metadata| logout::verify(token, metadata, &self.settings.client_id, now);
         let verified = match by(&*self.provider.metadata().await?) {
             Err(problem) if problem.is_of_keys() => by(&*self.provider.metadata_anew().await?),
             other => other,
         };
-        let logout::Token { id, until, whose } = verified?;
+        let logout::Token { id, until, session, subject } = verified?;
         let name = format!("{} {id}", self.settings.issuer.as_str());
         if self.store.keeps(Kind::UsedLogoutToken, &name, now).await? {
             return Err(Error::Unverified("the logout token was used before".into()));
         }
+        let whose = subject.map(|sub| Identity::key_of(Source::Oidc, &sub));
         // First the sessions: a token that was marked before them, and then not carried out, could not be sent again.
-        let ended = self.end(whose).await?;
+        let count = self.end(session.as_deref(), whose.as_deref()).await?;
         self.store.keep(Kind::UsedLogoutToken, &name, Vec::new(), until).await?;
-        Ok(ended)
+        Ok(Ended { count, whose })
     }
 
-    async fn end(&self, whose: logout::Whose) -> Result<u64, Error> {
-        let key = |sub: &str| Identity::key_of(Source::Oidc, sub);
-        match whose {
-            logout::Whose::Session { sid, sub } => {
-                let named = self.provider_session(&sid);
-                let ended = self.store.end_sessions(SessionsOf::ProviderSession(&named)).await?;
-                // A session that does not know its name there may be this one: rather one too many than one too few.
-                let Some(sub) = sub else { return Ok(ended) };
-                Ok(ended + self.store.end_sessions(SessionsOf::OwnerUnmarked(&key(&sub))).await?)
-            }
-            logout::Whose::Subject(sub) => Ok(self.store.end_sessions(SessionsOf::Owner(&key(&sub))).await?),
-        }
+    async fn end(&self, session: Option<&str>, owner: Option<&str>) -> Result<u64, Error> {
+        let Some(sid) = session else {
+            let Some(owner) = owner else { return Ok(0) };
+            return Ok(self.store.end_sessions(SessionsOf::Owner(owner)).await?);
+        };
+        let ended = self.store.end_sessions(SessionsOf::ProviderSession(&self.provider_session(sid))).await?;
+        // A session that does not know its name there may be this one: rather one too many than one too few.
+        let Some(owner) = owner else { return Ok(ended) };
+        Ok(ended + self.store.end_sessions(SessionsOf::OwnerUnmarked(owner)).await?)
     }
 }
 

@@ -123,6 +123,11 @@ impl Refused {
     pub fn is_temporary(&self) -> bool {
         matches!(self, Self::NoKeySet(_) | Self::Store(_))
     }
+
+    /// Whose the ticket is, where its signature has proven that: an [`Identity::key`].
+    pub fn whose(&self) -> Option<&str> {
+        if let Self::Used { whose } = self { Some(whose) } else { None }
+    }
 }
 
 /// Takes tickets.

@@ -10,6 +10,7 @@ use super::policy;
 use super::visitor::SignedIn;
 use crate::app::App;
 use crate::audit::{self, Caller, Event, Refusal};
+use crate::identity::Identity;
 use crate::pages::{Content, Page, Selection};
 use crate::subjects::Resolution;
 
@@ -32,20 +33,24 @@ pub async fn home(State(app): State<App>, who: SignedIn) -> Result<Response, Err
 pub async fn page(
     State(app): State<App>,
     caller: Caller,
-    who: SignedIn,
+    who: Result<SignedIn, Error>,
     Path(slug): Path<String>,
 ) -> Result<Response, Error> {
-    let refuse = |rule: Option<&str>, reason: Error| {
-        let page = app.pages.named(&slug).map(|page| page.slug.as_str());
-        audit::record(
-            caller,
-            &Event::PageRefused(Refusal { identity: Some(who.identity()), page, rule, reason: &reason }),
-        );
+    let refuse = |identity: Option<&Identity>, rule: Option<&str>, reason: Error| {
+        // That nobody is signed in is no event.
+        if !matches!(reason, Error::SignedOut) {
+            let page = app.pages.named(&slug).map(|page| page.slug.as_str());
+            audit::record(caller, &Event::PageRefused(Refusal { identity, page, rule, reason: &reason }));
+        }
         reason
     };
-    let page = app.pages.open(&slug, who.identity()).ok_or_else(|| refuse(None, Error::NoSuchPage))?;
-    let Resolution { origin, result, .. } = app.subjects.resolve(who.identity(), app.clock.now()).await?;
-    let subject = result.map_err(|denied| refuse(Some(origin.as_str()), denied.into()))?;
+    let who = who.map_err(|reason| refuse(None, None, reason))?;
+    let identity = who.identity();
+    let page = app.pages.open(&slug, identity).ok_or_else(|| refuse(Some(identity), None, Error::NoSuchPage))?;
+    let resolved = app.subjects.resolve(identity, app.clock.now()).await;
+    let resolved = resolved.map_err(|problem| refuse(Some(identity), None, problem.into()))?;
+    let Resolution { origin, result, .. } = resolved;
+    let subject = result.map_err(|denied| refuse(Some(identity), Some(origin.as_str()), denied.into()))?;
     let embed = EmbedPage {
         site: Site::of(&app),
         visitor: Some(who.name().to_owned()),

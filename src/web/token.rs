@@ -22,14 +22,21 @@ pub struct TokenAnswer {
 pub async fn issue(
     State(app): State<App>,
     caller: Caller,
-    who: SignedIn,
+    who: Result<SignedIn, Error>,
     Path(slug): Path<String>,
 ) -> Result<Json<TokenAnswer>, Error> {
-    issue_for(&app, caller, who.identity(), app.pages.named(&slug)).await
+    let asked = app.pages.named(&slug);
+    let who = who.map_err(|reason| refuse(caller, None, asked, None, reason))?;
+    issue_for(&app, caller, who.identity(), asked).await
 }
 
 /// `GET /token`: the same for the first page that this visitor may see, as the tutorial's script asks for it.
-pub async fn issue_default(State(app): State<App>, caller: Caller, who: SignedIn) -> Result<Json<TokenAnswer>, Error> {
+pub async fn issue_default(
+    State(app): State<App>,
+    caller: Caller,
+    who: Result<SignedIn, Error>,
+) -> Result<Json<TokenAnswer>, Error> {
+    let who = who.map_err(|reason| refuse(caller, None, None, None, reason))?;
     issue_for(&app, caller, who.identity(), app.pages.visible_to(who.identity()).next()).await
 }
 
@@ -39,20 +46,31 @@ async fn issue_for(
     identity: &Identity,
     asked: Option<&Page>,
 ) -> Result<Json<TokenAnswer>, Error> {
-    let refuse = |rule: Option<&str>, reason: Error| {
-        let page = asked.map(|page| page.slug.as_str());
-        let refusal = Refusal { identity: Some(identity), page, rule, reason: &reason };
-        audit::record(caller, &Event::TokenRefused(refusal));
-        reason
-    };
+    let refuse = |rule: Option<&str>, reason: Error| refuse(caller, Some(identity), asked, rule, reason);
     let page = asked.filter(|page| page.visible_to.admits(identity));
     let page = page.ok_or_else(|| refuse(None, Error::NoSuchPage))?;
     let now = app.clock.now();
-    let Resolution { origin, result, .. } = app.subjects.resolve(identity, now).await?;
+    let resolved = app.subjects.resolve(identity, now).await;
+    let Resolution { origin, result, .. } = resolved.map_err(|problem| refuse(None, problem.into()))?;
     let rule = origin.as_str();
     let subject = result.map_err(|denied| refuse(Some(rule), denied.into()))?;
-    let token = app.tokens.issue(&subject, now).await?;
+    let token = app.tokens.issue(&subject, now).await.map_err(|problem| refuse(Some(rule), problem.into()))?;
     let issued = Event::TokenIssued { identity, subject: &subject.id, page: page.slug.as_str(), rule };
     audit::record(caller, &issued);
     Ok(Json(TokenAnswer { body: token.expose().to_owned() }))
+}
+
+/// Writes down who gets no token, and why. That nobody is signed in is no event.
+fn refuse(
+    caller: Caller,
+    identity: Option<&Identity>,
+    page: Option<&Page>,
+    rule: Option<&str>,
+    reason: Error,
+) -> Error {
+    if !matches!(reason, Error::SignedOut) {
+        let page = page.map(|page| page.slug.as_str());
+        audit::record(caller, &Event::TokenRefused(Refusal { identity, page, rule, reason: &reason }));
+    }
+    reason
 }

@@ -34,7 +34,7 @@ pub async fn believe(
             audit::record(caller, &Event::HeadersRemoved(&lookalikes));
         }
         settings.read(headers).inspect_err(|reason| {
-            audit::record(caller, &Event::SignInRefused { source: Source::Header, reason });
+            audit::record(caller, &Event::SignInRefused { source: Source::Header, identity: None, reason });
         })?
     } else {
         None
@@ -64,7 +64,8 @@ pub async fn follow(
     match (visit, asserted) {
         (Some(visit), None) if visit.identity().source == Source::Header => {
             session.flush().await?;
-            end(caller, &visit, "the proxy names nobody any more");
+            let reason = &"the proxy names nobody any more";
+            audit::record(caller, &Event::SessionEnded { identity: visit.identity(), reason });
         }
         (Some(visit), Some(identity)) if visit.identity().key() == identity.key() => {
             if *visit.identity() != identity {
@@ -73,17 +74,10 @@ pub async fn follow(
         }
         // Signing out is for the session that there is. To begin one just for this would undo it.
         (_, Some(_)) if request.uri().path() == "/logout" => {}
-        (visit, Some(identity)) => {
+        (_, Some(identity)) => {
             visitor::begin(&app, &session, identity, caller).await?;
-            if let Some(visit) = visit {
-                end(caller, &visit, "the proxy names somebody else");
-            }
         }
         (_, None) => {}
     }
     Ok(next.run(request).await)
-}
-
-fn end(caller: Caller, visit: &Visit, reason: &str) {
-    audit::record(caller, &Event::SessionEnded { identity: visit.identity(), reason: &reason });
 }

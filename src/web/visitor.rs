@@ -155,6 +155,7 @@ pub async fn wanted(session: &Session) -> Result<ReturnPath, Error> {
 }
 
 async fn begin_anew(app: &App, session: &Session, identity: Identity, caller: Caller) -> Result<(), Error> {
+    let before = Visit::current(app, session).await?;
     session.clear().await;
     session.cycle_id().await?;
     let now = app.clock.now();
@@ -162,6 +163,11 @@ async fn begin_anew(app: &App, session: &Session, identity: Identity, caller: Ca
     let visit = Visit { identity, engine: random(), signed_in: now, seen: now };
     visit.save(app, session).await?;
     audit::record(caller, &Event::SignedIn(&visit.identity));
+    if let Some(before) = before.filter(|before| before.identity.key() != visit.identity.key()) {
+        let by_proxy = visit.identity.source == Source::Header;
+        let reason = if by_proxy { "the proxy names somebody else" } else { "somebody else signed in" };
+        audit::record(caller, &Event::SessionEnded { identity: &before.identity, reason: &reason });
+    }
     Ok(())
 }
 

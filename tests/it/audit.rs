@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+mod refused;
+
 use crate::binary::{Server, configure, free_port, run, run_with_input};
 
 /// An answer's status line, the id of its request, the session that it began, and its body.

@@ -21,20 +21,10 @@ pub(super) struct Token {
     pub id: String,
     /// When nobody takes it any more.
     pub until: OffsetDateTime,
-    pub whose: Whose,
-}
-
-/// Whose sessions it ends.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Whose {
-    /// Those that began in this session at the provider.
-    Session {
-        sid: String,
-        /// Whose session that is, if it is told.
-        sub: Option<String>,
-    },
-    /// All of this subject.
-    Subject(String),
+    /// The session at the provider in which the sessions that end began.
+    pub session: Option<String>,
+    /// Whose sessions end: without `session`, all of them. One of both is always there.
+    pub subject: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -114,12 +104,11 @@ fn check_claims(
     if claims.contains_key("nonce") {
         return Err(Problem::Other("the token is no logout token: it has a nonce"));
     }
-    let sub = text("sub").map(|sub| sub.trim().to_owned());
-    let whose = match (text("sid"), sub) {
-        (Some(sid), sub) => Whose::Session { sid: sid.to_owned(), sub },
-        (None, Some(sub)) => Whose::Subject(sub),
-        (None, None) => return Err(Problem::Other("the logout token says neither whose session nor which")),
-    };
+    let session = text("sid").map(str::to_owned);
+    let subject = text("sub").map(str::to_owned);
+    if session.is_none() && subject.is_none() {
+        return Err(Problem::Other("the logout token says neither whose session nor which"));
+    }
     let id = text("jti").ok_or(Problem::Other("the logout token has no jti"))?.to_owned();
-    Ok(Token { id, until, whose })
+    Ok(Token { id, until, session, subject })
 }

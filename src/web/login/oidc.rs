@@ -53,7 +53,8 @@ pub async fn finish(
 ) -> Result<Response, Error> {
     let (oidc, browser, now) = (provider(&app)?, browser_of(&app, &headers), app.clock.now());
     let finished = oidc.finish(answer, browser.as_deref(), now).await.inspect_err(|reason| {
-        audit::record(caller, &Event::SignInRefused { source: Source::Oidc, reason });
+        let whose = reason.whose();
+        audit::record(caller, &Event::SignInRefused { source: Source::Oidc, identity: whose.as_deref(), reason });
     })?;
     match (finished, browser) {
         (Finished::SignedIn(who), _) => {
@@ -81,7 +82,8 @@ pub struct Logout {
 /// (Back-Channel Logout 1.0, section 2.5). No browser is involved.
 pub async fn end(State(app): State<App>, caller: Caller, Form(sent): Form<Logout>) -> Result<Response, Error> {
     let ended = provider(&app)?.end_sessions(sent.logout_token.expose_secret(), app.clock.now()).await?;
-    audit::record(caller, &Event::SessionsEnded { ended, reason: &"the visitor signed out at the OpenID provider" });
+    let reason = &"the visitor signed out at the OpenID provider";
+    audit::record(caller, &Event::SessionsEnded { identity: ended.whose.as_deref(), ended: ended.count, reason });
     Ok(StatusCode::OK.into_response())
 }
 

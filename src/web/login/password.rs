@@ -39,10 +39,13 @@ pub async fn check(
             let to = visitor::begin(&app, &session, identity, caller).await?;
             Ok(Redirect::to(to.as_str()).into_response())
         }
-        Err(Refused::Store(problem)) => Err(problem.into()),
         Err(refused) => {
-            audit::record(caller, &Event::SignInRefused { source: Source::Password, reason: &refused });
-            refuse(&app, &refused, typed.username)
+            let event = Event::SignInRefused { source: Source::Password, identity: None, reason: &refused };
+            audit::record(caller, &event);
+            match refused {
+                Refused::Store(problem) => Err(problem.into()),
+                refused => refuse(&app, &refused, typed.username),
+            }
         }
     }
 }

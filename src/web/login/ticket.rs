@@ -64,7 +64,8 @@ async fn take(
         // A second click, or the way back in the browser: there is nothing to sign in to.
         Err(Refused::Used { whose }) if visitor::is(app, session, &whose).await? => ReturnPath::default(),
         Err(refused) => {
-            audit::record(caller, &Event::SignInRefused { source: Source::Ticket, reason: &refused });
+            let event = Event::SignInRefused { source: Source::Ticket, identity: refused.whose(), reason: &refused };
+            audit::record(caller, &event);
             return Err(refused.into());
         }
     };
