@@ -59,7 +59,8 @@ fn root_on_debian_gets_what_the_tests_need() {
     let (update, install) = said.split_once("noninteractive").expect("an update, then an installation");
     assert!(update.contains("apt-get update"), "{said}");
     assert!(
-        install.contains("install -y") && install.contains("chromium fonts-liberation chromium-driver openssl nginx"),
+        install.contains("install -y")
+            && install.contains("chromium fonts-liberation chromium-driver openssl nginx python3"),
         "{said}"
     );
     assert!(install.contains("exit 101") && install.contains("systemctl disable nginx"), "no service starts: {said}");
@@ -71,13 +72,13 @@ fn others_are_told_the_command_and_nothing_is_installed() {
     let bare = Machine::with(&[]).stand_in("id", "1000").stand_in("apt-get", "must not be called");
     let (succeeded, said) = bare.stand_in("openssl", "is here").run("setup-tests");
     assert!(!succeeded);
-    assert!(said.contains("apt-get install -y chromium fonts-liberation chromium-driver nginx\n"), "{said}");
+    assert!(said.contains("apt-get install -y chromium fonts-liberation chromium-driver nginx python3\n"), "{said}");
     assert!(!said.contains("must not be called"), "{said}");
 }
 
 #[test]
 fn a_machine_that_has_everything_is_left_alone() {
-    let complete = ["chromium", "chromedriver", "openssl", "nginx"]
+    let complete = ["chromium", "chromedriver", "openssl", "nginx", "python3"]
         .iter()
         .fold(Machine::with(&[]), |machine, name| machine.stand_in(name, ""));
     assert_eq!(complete.stand_in("apt-get", "must not be called").run("setup-tests"), (true, String::new()));
