@@ -6,20 +6,22 @@
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// The import may take so much memory, in KiB.
 const LIMIT: u64 = 64 * 1024;
 
-fn main() {
+/// Fails when one of them took more memory.
+fn main() -> ExitCode {
     // `cargo bench` says so; anything else only wants to know that it runs
     let lines = if std::env::args().any(|arg| arg == "--bench") { 100_000 } else { 1_000 };
     let folder = tempfile::tempdir().expect("a folder");
     write(&folder.path().join("users.csv"), lines, "one");
     write(&folder.path().join("others.csv"), lines, "two");
     write(&folder.path().join("wrong.csv"), lines, "");
+    let mut ended = ExitCode::SUCCESS;
     println!("{:44}  {:>9}  {:>9}", format!("{lines} lines"), "ms", "peak KiB");
     for (what, arguments, succeeds) in [
         ("a command that does nothing (users list)", &["users", "list"][..], false),
@@ -31,8 +33,12 @@ fn main() {
     ] {
         let (time, peak) = run(folder.path(), arguments, succeeds);
         let verdict = if peak <= LIMIT { "" } else { "  ABOVE 64 MiB" };
+        if peak > LIMIT {
+            ended = ExitCode::FAILURE;
+        }
         println!("  {what:42}  {:>9}  {peak:>9}{verdict}", time.as_millis());
     }
+    ended
 }
 
 /// People as a directory has them. Without a subject, every line is wrong.

@@ -1,9 +1,13 @@
 //! `subjects`, as an administrator runs it.
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
+use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
 
-use crate::binary::{configure, run, run_with_input};
+use crate::binary::{command, configure, run, run_with_input};
 
 fn write(folder: &Path, text: &str) {
     fs::write(folder.join("users.csv"), text).expect("written");
@@ -126,6 +130,35 @@ fn of_many_wrong_lines_the_first_are_told() {
     assert_eq!(told.lines().filter(|line| line.starts_with("line ")).count(), 100, "{told}");
     assert!(told.contains("... and 4900 more lines\n"), "{told}");
     assert!(told.ends_with("nothing has changed: 5000 lines are wrong\n"), "{told}");
+}
+
+/// The kernel keeps the peak of the resident memory (`VmHWM`) until the process ends; so it is read until then.
+#[test]
+fn a_long_list_is_imported_in_little_memory() {
+    const LINES: usize = 20_000;
+    /// In KiB, as in benches/import.rs.
+    const LIMIT: u64 = 64 * 1024;
+    let folder = tempfile::tempdir().expect("a folder");
+    let lines: String = (0..LINES).map(|line| format!("oidc:{line:036},ACME\\{line:060}\n")).collect();
+    write(folder.path(), &format!("identity,subject\n{lines}"));
+    let mut import = command(folder.path(), &["subjects", "import", "users.csv"]);
+    let mut import = import.stdout(Stdio::piped()).spawn().expect("it runs");
+    let status = format!("/proc/{}/status", import.id());
+    let mut peak = 0;
+    let ended = loop {
+        let now = fs::read_to_string(&status).unwrap_or_default();
+        let now = now.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok());
+        peak = peak.max(now.unwrap_or(0));
+        if let Some(ended) = import.try_wait().expect("our own process") {
+            break ended;
+        }
+        thread::sleep(Duration::from_millis(1));
+    };
+    let mut said = String::new();
+    import.stdout.take().expect("piped").read_to_string(&mut said).expect("text");
+    assert!(ended.success());
+    assert_eq!(said, format!("{LINES} added, 0 changed, 0 removed, 0 as before.\n"));
+    assert!((1024..=LIMIT).contains(&peak), "{peak} KiB");
 }
 
 #[test]
