@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use axum::http::Method;
 
 use crate::portal::{Answer, Browser, Portal};
-use crate::provider::Provider;
+use crate::provider::{AtProvider, Provider};
 
 /// Where `Portal`s are seen.
 const PORTAL: &str = "http://localhost:8080";
@@ -31,9 +31,14 @@ async fn return_with(browser: &mut Browser, answer: &str) -> Answer {
 
 /// To the provider and back; the last answer.
 pub async fn sign_in(browser: &mut Browser, provider: &Provider) -> Answer {
+    sign_in_by(browser, provider.browser()).await
+}
+
+/// The same with the part of the browser that is at the provider.
+pub async fn sign_in_by(browser: &mut Browser, mut there: AtProvider<'_>) -> Answer {
     let start = browser.open("/login/oidc").await;
     assert_eq!(start.status, 303, "{}", start.body);
-    let answer = provider.browser().follow(start.location()).await;
+    let answer = there.follow(start.location()).await;
     return_with(browser, &answer).await
 }
 

@@ -114,6 +114,11 @@ impl Provider {
     pub fn browser(&self) -> AtProvider<'_> {
         AtProvider { provider: self, cookies: BTreeMap::new() }
     }
+
+    /// The browser of somebody who is signed in there as soon as they are asked, whoever else is at the same time.
+    pub fn browser_of(&self, account: &str) -> AtProvider<'_> {
+        AtProvider { provider: self, cookies: BTreeMap::from([("account".to_owned(), account.to_owned())]) }
+    }
 }
 
 impl Drop for Provider {

@@ -155,9 +155,9 @@ function build() {
   return provider.callback();
 }
 
-/** Signs in: as the switch says, or by a form. */
+/** Signs in: as the browser's own cookie says, or the switch, or by a form. */
 async function interact(provider, ctx) {
-  let account = switches.account;
+  let account = ctx.cookies.get("account", { signed: false }) ?? switches.account;
   if (ctx.method === "POST") {
     const chunks = [];
     for await (const chunk of ctx.req) chunks.push(chunk);
