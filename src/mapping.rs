@@ -39,6 +39,8 @@ pub struct Decision {
     pub steps: Vec<Step>,
     /// The rule that matched; `None` when none did.
     pub rule: Option<String>,
+    /// Whether that rule names the subject letter for letter.
+    pub explicit: bool,
     /// What comes out.
     pub result: Result<Subject, Denied>,
 }
@@ -125,14 +127,15 @@ impl Mapping {
             steps.push(Step { rule: rule.label.clone(), reason });
             if matched {
                 let result = self.outcome(rule, identity);
-                return Decision { steps, rule: Some(rule.label.clone()), result };
+                let explicit = matches!(rule.outcome, Outcome::Explicit(_));
+                return Decision { steps, rule: Some(rule.label.clone()), explicit, result };
             }
         }
         let result = match &self.fallback {
             Some(template) => self.subject(identity, &PLAIN, |identity| template.subject(identity)),
             None => Err(Denied::Unmapped),
         };
-        Decision { steps, rule: None, result }
+        Decision { steps, rule: None, explicit: false, result }
     }
 
     /// The subject of this id for an identity whose id was found elsewhere, in a list or by a look-up: name, e-mail and

@@ -15,7 +15,7 @@ use crate::identity::{Identity, Subject};
 use crate::mapping::{Decision, Denied, Mapping, Step};
 use crate::origin;
 use crate::qlik::users::{self, Access, Address, Matches, Users};
-use crate::store::subjects::{Claim, Found, Standing};
+use crate::store::subjects::{Claim, Found, Spelling, Standing, fold};
 use crate::store::{self, Store};
 
 /// How long a look-up in vain is not repeated, when it denies.
@@ -103,16 +103,19 @@ pub struct Resolution {
     pub steps: Vec<Step>,
     /// What came out.
     pub result: Result<Subject, Denied>,
+    /// What counts when the identity holds the subject in another case.
+    spelling: Spelling,
 }
 
 impl Resolution {
     fn of(decision: Decision) -> Self {
-        let Decision { steps, rule, result } = decision;
-        Self { origin: rule.map_or(Origin::Template, Origin::Rule), steps, result }
+        let Decision { steps, rule, explicit, result } = decision;
+        let spelling = if explicit { Spelling::Claimed } else { Spelling::Held };
+        Self { origin: rule.map_or(Origin::Template, Origin::Rule), steps, result, spelling }
     }
 
     fn without_steps(origin: Origin, result: Result<Subject, Denied>) -> Self {
-        Self { origin, steps: Vec::new(), result }
+        Self { origin, steps: Vec::new(), result, spelling: Spelling::Claimed }
     }
 }
 
@@ -181,18 +184,18 @@ impl Subjects {
             Some(store) => store.standing(&key).await?,
             None => Arc::default(),
         };
-        let mut resolution = self.name(&Who { identity, key: &key, now, for_good }, &standing).await?;
-        if let (Some(store), Ok(subject)) = (&self.store, &resolution.result)
+        let who = Who { identity, key: &key, now, for_good };
+        let mut resolution = self.name(&who, &standing).await?;
+        if let (Some(store), Ok(subject)) = (&self.store, &mut resolution.result)
             && !self.shared
             && standing.held.as_deref() != Some(&subject.id)
         {
-            let taken_by = if for_good {
-                claim(store, &key, subject, &resolution.origin, now).await?
-            } else {
-                store.holder(&subject.id).await?.filter(|holder| *holder != key)
-            };
-            if let Some(by) = taken_by {
-                resolution.result = Err(Denied::SubjectTaken { subject: subject.id.clone(), by });
+            match hold(store, &who, &standing, subject, &resolution.origin, resolution.spelling).await? {
+                Ok(id) => subject.id = id,
+                Err(by) => {
+                    let subject = std::mem::take(&mut subject.id);
+                    resolution.result = Err(Denied::SubjectTaken { subject, by });
+                }
             }
         }
         Ok(resolution)
@@ -279,25 +282,43 @@ fn remembered(standing: &Standing, rules_answer: bool) -> Option<Answer> {
     }
 }
 
-/// Claims the subject. Says who has it, if that is somebody else.
-async fn claim(
+/// Lets somebody hold the subject. Gives the spelling to send, or the key of whoever has the subject.
+///
+/// A way of signing in may report `Ada@example.com` one day and `ada@example.com` the next; how Qlik compares subjects is
+/// not known (Qlik Cloud facts, section A.4). So what rules make keeps the spelling in which it came first.
+async fn hold(
     store: &Store,
-    key: &str,
+    who: &Who<'_>,
+    standing: &Standing,
     subject: &Subject,
     origin: &Origin,
-    now: OffsetDateTime,
-) -> Result<Option<String>, store::Error> {
-    match store.claim(key, &subject.id, now).await? {
-        Claim::Held => Ok(None),
-        Claim::Taken { by } => Ok(Some(by)),
-        Claim::Moved { from } => {
-            tracing::warn!(
-                identity = key, from, to = subject.id, rule = %origin,
-                "this identity has another subject than before: to the tenant it is another user, with a licence of its \
-                 own and without the bookmarks of before. If that was not meant, take back what changed: the rules, \
-                 SUBJECT_TEMPLATE, or what they are made from. The old subject stays this identity's until it is released"
-            );
-            Ok(None)
+    spelling: Spelling,
+) -> Result<Result<String, String>, store::Error> {
+    if spelling == Spelling::Held
+        && let Some(held) = standing.held.as_deref().filter(|held| fold(held) == fold(&subject.id))
+    {
+        return Ok(Ok(held.to_owned()));
+    }
+    if !who.for_good {
+        return Ok(match store.holder(&subject.id).await? {
+            Some(held) if held.identity != who.key => Err(held.identity),
+            Some(held) if spelling == Spelling::Held => Ok(held.subject),
+            _ => Ok(subject.id.clone()),
+        });
+    }
+    match store.claim(who.key, &subject.id, spelling, who.now).await? {
+        Claim::Taken { by } => Ok(Err(by)),
+        Claim::Held { subject, from } => {
+            if let Some(from) = from {
+                tracing::warn!(
+                    identity = who.key, from, to = subject, rule = %origin,
+                    "this identity has another subject than before: to the tenant it is another user, with a licence of \
+                     its own and without the bookmarks of before. If that was not meant, take back what changed: the \
+                     rules, SUBJECT_TEMPLATE, or what they are made from. The old subject stays this identity's until it \
+                     is released"
+                );
+            }
+            Ok(Ok(subject))
         }
     }
 }

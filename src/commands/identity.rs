@@ -125,7 +125,7 @@ impl Explanation {
     fn of(
         config: &Config,
         identity: Identity,
-        Resolution { origin, steps, result }: Resolution,
+        Resolution { origin, steps, result, .. }: Resolution,
         now: OffsetDateTime,
     ) -> anyhow::Result<Self> {
         let (decided_by, without_rules) = match (origin, &result) {

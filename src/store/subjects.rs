@@ -32,15 +32,25 @@ pub enum Found {
     NotOne,
 }
 
+/// Which spelling of a subject counts when its holder comes with it in another case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spelling {
+    /// The one that is held.
+    Held,
+    /// The one that is claimed: an administrator or the tenant wrote it so.
+    Claimed,
+}
+
 /// What became of a claim to a subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claim {
     /// It is the identity's.
-    Held,
-    /// It is the identity's, which had another one until now.
-    Moved {
-        /// The subject of before. It stays the identity's, so that nobody else gets it unnoticed.
-        from: String,
+    Held {
+        /// The subject, in the spelling that counts.
+        subject: String,
+        /// What the identity had until now, if that was another one. It stays the identity's, so that nobody else gets
+        /// it unnoticed.
+        from: Option<String>,
     },
     /// It is somebody else's.
     Taken {
@@ -49,7 +59,7 @@ pub enum Claim {
     },
 }
 
-/// An entry of the administrator's list.
+/// A subject and whose it is, as the administrator's list has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
     /// The identity's key.
@@ -182,17 +192,23 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn claim(&self, identity: &str, subject: &str, now: OffsetDateTime) -> Result<Claim, Error> {
-        let claim = self.sqlite.claim(identity, subject, now).await;
+    pub async fn claim(
+        &self,
+        identity: &str,
+        subject: &str,
+        spelling: Spelling,
+        now: OffsetDateTime,
+    ) -> Result<Claim, Error> {
+        let claim = self.sqlite.claim(identity, subject, spelling, now).await;
         self.changed_standing(identity);
         claim
     }
 
-    /// Who holds the subject.
+    /// Who holds the subject, and in which spelling.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn holder(&self, subject: &str) -> Result<Option<String>, Error> {
+    pub async fn holder(&self, subject: &str) -> Result<Option<Listed>, Error> {
         self.sqlite.holder(subject).await
     }
 

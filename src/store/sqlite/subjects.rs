@@ -7,7 +7,8 @@ use time::OffsetDateTime;
 use super::{Sqlite, at};
 use crate::store::Error;
 use crate::store::subjects::{
-    Claim, Conflict, ConflictWith, Forgotten, Found, Holding, Imported, Line, Listed, Listing, Release, Standing, fold,
+    Claim, Conflict, ConflictWith, Forgotten, Found, Holding, Imported, Line, Listed, Listing, Release, Spelling,
+    Standing, fold,
 };
 
 /// How many rows one step of reading a whole table takes.
@@ -30,6 +31,7 @@ impl Sqlite {
         &self,
         identity: &str,
         subject: &str,
+        spelling: Spelling,
         now: OffsetDateTime,
     ) -> Result<Claim, Error> {
         let folded = fold(subject);
@@ -37,26 +39,28 @@ impl Sqlite {
         let mut transaction = self.0.begin().await?;
         let claimed: Option<(String,)> = sqlx::query_as(
             "INSERT INTO held_subject (folded, subject, identity, since) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (folded) DO UPDATE SET subject = excluded.subject, left_at = NULL
+             ON CONFLICT (folded) DO UPDATE
+                 SET subject = CASE WHEN ?5 THEN subject ELSE excluded.subject END, left_at = NULL
                  WHERE identity = excluded.identity
-             RETURNING identity",
+             RETURNING subject",
         )
         .bind(&folded)
         .bind(subject)
         .bind(identity)
         .bind(now.unix_timestamp())
+        .bind(spelling == Spelling::Held)
         .fetch_optional(&mut *transaction)
         .await?;
-        if claimed.is_none() {
-            let by = holder(&mut transaction, &folded).await?.unwrap_or_default();
+        let Some((subject,)) = claimed else {
+            let by = holder(&mut transaction, &folded).await?.map(|held| held.identity).unwrap_or_default();
             return Ok(Claim::Taken { by });
-        }
+        };
         let from = leave_others(&mut transaction, identity, &folded, now).await?;
         transaction.commit().await?;
-        Ok(from.map_or(Claim::Held, |from| Claim::Moved { from }))
+        Ok(Claim::Held { subject, from })
     }
 
-    pub(in crate::store) async fn holder(&self, subject: &str) -> Result<Option<String>, Error> {
+    pub(in crate::store) async fn holder(&self, subject: &str) -> Result<Option<Listed>, Error> {
         holder(&mut *self.0.acquire().await?, &fold(subject)).await
     }
 
@@ -189,12 +193,12 @@ async fn lock(connection: &mut SqliteConnection) -> Result<(), Error> {
     Ok(())
 }
 
-async fn holder(connection: &mut SqliteConnection, folded: &str) -> Result<Option<String>, Error> {
-    let row: Option<(String,)> = sqlx::query_as("SELECT identity FROM held_subject WHERE folded = ?")
+async fn holder(connection: &mut SqliteConnection, folded: &str) -> Result<Option<Listed>, Error> {
+    let row: Option<(String, String)> = sqlx::query_as("SELECT identity, subject FROM held_subject WHERE folded = ?")
         .bind(folded)
         .fetch_optional(connection)
         .await?;
-    Ok(row.map(|(identity,)| identity))
+    Ok(row.map(|(identity, subject)| Listed { identity, subject }))
 }
 
 /// The subject of before, if there was one. It is kept for its holder: another identity that got it would find the
@@ -232,7 +236,7 @@ async fn give(
         .execute(&mut *connection)
         .await?;
     leave_others(connection, &entry.identity, folded, now).await?;
-    Ok(before.filter(|holder| *holder != entry.identity))
+    Ok(before.map(|held| held.identity).filter(|holder| *holder != entry.identity))
 }
 
 /// Forgets everything that is remembered of an identity's subject.
