@@ -4,6 +4,7 @@ mod audit;
 mod binary;
 mod browser;
 mod config;
+mod denied;
 mod docs;
 mod header;
 mod headers;

@@ -21,13 +21,17 @@ pub(super) struct Failure {
 
 /// The way on from a failure.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Way {
-    pub(super) href: &'static str,
-    pub(super) label: &'static str,
+pub(super) enum Way {
+    Link {
+        href: &'static str,
+        label: &'static str,
+    },
+    /// For who is signed in, and can see nothing as this person.
+    SignOut,
 }
 
-const START: Way = Way { href: "/", label: "Go to the start page" };
-const AGAIN: Way = Way { href: "/login", label: "Sign in again" };
+const START: Way = Way::Link { href: "/", label: "Go to the start page" };
+const AGAIN: Way = Way::Link { href: "/login", label: "Sign in again" };
 
 impl Failure {
     /// What this failure is to the visitor.
@@ -48,33 +52,7 @@ impl Failure {
                 ..failure
             },
             Error::Ticket(refused) => Self::of_ticket(refused, failure),
-            Error::Denied(Denied::ByRule { sentence, .. }) => {
-                Self { code: "denied", title: "This page is not for you", message: sentence.clone(), ..failure }
-            }
-            Error::Denied(Denied::SubjectTaken { .. }) => Self {
-                code: "subject_taken",
-                title: "This page is not for you yet",
-                message: "The Qlik user that is meant for you belongs to another account.".to_owned(),
-                advice: Some(
-                    "Ask your administrator whose it shall be. If you have signed in to this portal in another way \
-                     before, sign in that way.",
-                ),
-                ..failure
-            },
-            Error::Denied(Denied::NotOneUser { .. }) => Self {
-                code: "no_qlik_user",
-                title: "This page is not for you yet",
-                message: "Qlik Cloud does not have exactly one user with your e-mail address.".to_owned(),
-                advice: Some("Ask your administrator to name or to invite your user in Qlik Cloud."),
-                ..failure
-            },
-            Error::Denied(reason) => Self {
-                code: "denied",
-                title: "This page is not for you yet",
-                message: format!("You cannot see this page: {reason}."),
-                advice: Some("Ask your administrator to complete your account."),
-                ..failure
-            },
+            Error::Denied(denied) => Self::of_denied(denied, failure),
             Error::Oidc(problem) => {
                 let (status, code, title, message) = of_sign_in(problem);
                 let of_status = Self::of_status(status);
@@ -92,6 +70,37 @@ impl Failure {
                 Self { code: "busy", retry_after: Some(retry_after.as_secs().max(1)), ..failure }
             }
             _ => failure,
+        }
+    }
+
+    /// Every page is closed to this person, the start page too: the only way on is to be somebody else.
+    fn of_denied(denied: &Denied, failure: Self) -> Self {
+        let failure = Self { title: "This page is not for you yet", way: Some(Way::SignOut), ..failure };
+        match denied {
+            Denied::ByRule { sentence, .. } => {
+                Self { code: "denied", title: "This page is not for you", message: sentence.clone(), ..failure }
+            }
+            Denied::SubjectTaken { .. } => Self {
+                code: "subject_taken",
+                message: "The Qlik user that is meant for you belongs to another account.".to_owned(),
+                advice: Some(
+                    "Ask your administrator whose it shall be. If you have signed in to this portal in another way \
+                     before, sign out, and sign in that way.",
+                ),
+                ..failure
+            },
+            Denied::NotOneUser { .. } => Self {
+                code: "no_qlik_user",
+                message: "Qlik Cloud does not have exactly one user with your e-mail address.".to_owned(),
+                advice: Some("Ask your administrator to name or to invite your user in Qlik Cloud."),
+                ..failure
+            },
+            reason => Self {
+                code: "denied",
+                message: format!("You cannot see this page: {reason}."),
+                advice: Some("Ask your administrator to complete your account."),
+                ..failure
+            },
         }
     }
 

@@ -101,16 +101,22 @@ fn page(app: &App, wants: Wants, status: StatusCode, failure: &Failure, id: Requ
         FramedPage { site, handed_over }.render()
     } else {
         let request_id = id.to_string();
-        let Failure { title, message, advice, way, .. } = failure.clone();
+        let Failure { title, message, advice, mut way, .. } = failure.clone();
         let framed = wants == Wants::Frame;
+        // The session of a frame on another site cannot be reached from a tab, and the page after signing out in no frame.
+        if framed && app.server.framed_by_other_sites {
+            way = way.filter(|way| !matches!(way, Way::SignOut));
+        }
         let status = status.as_u16();
         ErrorPage { site, visitor: None, framed, status, title, message, advice, way, request_id }.render()
     };
     match html {
         Ok(html) => {
             let policy = policy::of_failure(&app.server.frame_ancestors);
-            // The address of a page that failed may have something in it that is nobody's business, such as a ticket.
-            let headers = [(CONTENT_SECURITY_POLICY, policy), (REFERRER_POLICY, "no-referrer".to_owned())];
+            // The address of a page that failed may have something in it that is nobody's business, such as a ticket. The
+            // pages that have a form are at addresses without: browsers shall say where it comes from.
+            let referrer = if matches!(failure.way, Some(Way::SignOut)) { "same-origin" } else { "no-referrer" };
+            let headers = [(CONTENT_SECURITY_POLICY, policy), (REFERRER_POLICY, referrer.to_owned())];
             (status, headers, Html(html)).into_response()
         }
         Err(problem) => {
