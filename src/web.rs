@@ -30,6 +30,7 @@ mod token;
 mod trail;
 mod upstream;
 mod visitor;
+mod way_back;
 
 pub use error::Error;
 

@@ -19,12 +19,12 @@ pub mod oidc;
 pub mod password;
 pub mod ticket;
 
-/// `GET /login`: every way of signing in that is open; whoever is signed in goes on. When the only way leads elsewhere,
-/// it is taken at once: after signing out visitors are at `/logout`, and after a failure at its page, so nobody goes round
-/// in circles.
+/// `GET /login`: every way of signing in that is open; whoever is signed in goes on, to what a tab of theirs wanted. When
+/// the only way leads elsewhere, it is taken at once: after signing out visitors are at `/logout`, and after a failure at
+/// its page, so nobody goes round in circles.
 pub async fn form(State(app): State<App>, session: Session) -> Result<Response, Error> {
-    if Visit::current(&app, &session).await?.is_some() {
-        return Ok(Redirect::to("/").into_response());
+    if let Some(to) = visitor::way_on(&app, &session).await? {
+        return Ok(Redirect::to(to.as_str()).into_response());
     }
     let page = LoginPage::of(&app);
     match page.only_way() {

@@ -1,9 +1,9 @@
-//! The session as handlers see it: who is signed in, since when, and where they wanted to go.
+//! The session as handlers see it: who is signed in, and since when.
 
 use axum::Json;
 use axum::extract::{FromRequestParts, State};
+use axum::http::Method;
 use axum::http::request::Parts;
-use axum::http::{Method, Uri};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use time::{Duration, OffsetDateTime};
 use tower_sessions::{Expiry, Session};
 
 use super::error::{Error, Wants};
+use super::way_back::{self, ReturnPath, WaysBack};
 use crate::app::App;
 use crate::audit::{self, Caller, Event};
 use crate::identity::{Identity, Source};
@@ -21,12 +22,9 @@ use crate::store::sessions::{OWNER, PROVIDER_SESSION};
 
 /// The entries of a session.
 const VISIT: &str = "visit";
-const RETURN_TO: &str = "return_to";
 /// Under which name the store keeps the ID token of this session: tokens are large, and a session is read with every
 /// request.
 const ID_TOKEN: &str = "id_token";
-/// How long the way back is kept for somebody who has not signed in.
-const WAY_BACK: Duration = Duration::minutes(15);
 /// How often activity is written down; sessions may end that much sooner than `SESSION_IDLE` says.
 const TOUCH_EVERY: Duration = Duration::minutes(1);
 
@@ -87,15 +85,14 @@ impl Visit {
     }
 }
 
-/// Begins a session for this person under a new id (so that one planted before is worth nothing), and says where they
-/// wanted to go.
+/// Begins a session for this person under a new id, so that one planted before is worth nothing. [`way_on`] says where
+/// they wanted to go.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn begin(app: &App, session: &Session, identity: Identity, caller: Caller) -> Result<ReturnPath, Error> {
-    let wanted: Option<String> = session.remove(RETURN_TO).await?;
-    begin_anew(app, session, identity, caller).await?;
-    Ok(wanted.as_deref().and_then(ReturnPath::parse).unwrap_or_default())
+pub async fn begin(app: &App, session: &Session, identity: Identity, caller: Caller) -> Result<(), Error> {
+    let ways = ways_of(app, session, &identity).await?;
+    begin_anew(app, session, identity, &ways, caller).await
 }
 
 /// What a sign-in at an OpenID provider leaves for signing out of both.
@@ -107,7 +104,7 @@ pub struct AtProvider {
 }
 
 /// Begins a session as [`begin`] does, for a person whom an OpenID provider has signed in. Where they wanted to go is
-/// known from where the sign-in began.
+/// known from where the sign-in began, and no longer kept.
 ///
 /// # Errors
 /// When the store does not answer.
@@ -116,9 +113,12 @@ pub async fn begin_at_provider(
     session: &Session,
     identity: Identity,
     at: AtProvider,
+    to: &ReturnPath,
     caller: Caller,
 ) -> Result<(), Error> {
-    begin_anew(app, session, identity, caller).await?;
+    let mut ways = ways_of(app, session, &identity).await?;
+    ways.forget(to);
+    begin_anew(app, session, identity, &ways, caller).await?;
     if let Some(name) = at.session {
         session.insert(PROVIDER_SESSION, name).await?;
     }
@@ -145,21 +145,44 @@ pub async fn provider_of(app: &App, session: &Session) -> Result<Option<Option<S
     Ok(Some(token.and_then(|token| String::from_utf8(token).ok())))
 }
 
-/// Where a visitor who has not signed in wants to go.
+/// Where whoever is signed in goes on to from a sign-in: to where one of their tabs wanted to go. `None` when nobody is
+/// signed in.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn wanted(session: &Session) -> Result<ReturnPath, Error> {
-    let wanted: Option<String> = session.get(RETURN_TO).await?;
-    Ok(wanted.as_deref().and_then(ReturnPath::parse).unwrap_or_default())
+pub async fn way_on(app: &App, session: &Session) -> Result<Option<ReturnPath>, Error> {
+    let Some(visit) = Visit::current(app, session).await? else { return Ok(None) };
+    let mut ways = WaysBack::of(session, app.clock.now()).await?;
+    if ways.is_empty() {
+        return Ok(Some(ReturnPath::default()));
+    }
+    let to = ways.take();
+    ways.save(session).await?;
+    visit.save(app, session).await?;
+    Ok(Some(to))
 }
 
-async fn begin_anew(app: &App, session: &Session, identity: Identity, caller: Caller) -> Result<(), Error> {
+/// What the tabs of this browser wait for; nothing when somebody else was signed in until now.
+async fn ways_of(app: &App, session: &Session, identity: &Identity) -> Result<WaysBack, Error> {
+    match Visit::current(app, session).await? {
+        Some(visit) if visit.identity.key() != identity.key() => Ok(WaysBack::default()),
+        _ => WaysBack::of(session, app.clock.now()).await,
+    }
+}
+
+async fn begin_anew(
+    app: &App,
+    session: &Session,
+    identity: Identity,
+    ways: &WaysBack,
+    caller: Caller,
+) -> Result<(), Error> {
     let before = Visit::current(app, session).await?;
     session.clear().await;
     session.cycle_id().await?;
     let now = app.clock.now();
     session.insert(OWNER, identity.key()).await?;
+    ways.save(session).await?;
     let visit = Visit { identity, engine: random(), signed_in: now, seen: now };
     visit.save(app, session).await?;
     audit::record(caller, &Event::SignedIn(&visit.identity));
@@ -183,19 +206,14 @@ pub fn random() -> String {
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn begin_or_renew(
-    app: &App,
-    session: &Session,
-    identity: Identity,
-    caller: Caller,
-) -> Result<ReturnPath, Error> {
+pub async fn begin_or_renew(app: &App, session: &Session, identity: Identity, caller: Caller) -> Result<(), Error> {
     match Visit::current(app, session).await? {
         Some(visit) if visit.identity.key() == identity.key() => {
             let now = app.clock.now();
             let visit = Visit { identity, signed_in: now, seen: now, ..visit };
             visit.save(app, session).await?;
             audit::record(caller, &Event::SignedIn(&visit.identity));
-            Ok(ReturnPath::default())
+            Ok(())
         }
         _ => begin(app, session, identity, caller).await,
     }
@@ -247,8 +265,7 @@ impl FromRequestParts<App> for SignedIn {
             && path != ReturnPath::default()
             && leads_to_a_page(&path)
         {
-            session.insert(RETURN_TO, path.as_str()).await?;
-            session.set_expiry(Some(Expiry::AtDateTime(app.clock.now() + WAY_BACK)));
+            way_back::keep(&session, &path, app.clock.now()).await?;
         }
         Err(Error::SignedOut)
     }
@@ -275,66 +292,4 @@ pub struct SessionAnswer {
     id: String,
     /// RFC 3339, UTC.
     expires_at: String,
-}
-
-/// A path on this server, to return to after signing in. Anything that a browser could read as another place is none.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReturnPath(String);
-
-impl Default for ReturnPath {
-    fn default() -> Self {
-        Self("/".to_owned())
-    }
-}
-
-impl ReturnPath {
-    /// The longest path that is kept, in bytes.
-    const LONGEST: usize = 1024;
-
-    fn of(uri: &Uri) -> Option<Self> {
-        Self::parse(uri.path_and_query()?.as_str())
-    }
-
-    /// `None` for everything but a path of ours: browsers treat `\` as `/`, ignore tabs and line breaks, and read `//x`
-    /// as another host.
-    pub fn parse(text: &str) -> Option<Self> {
-        let local = text.starts_with('/') && !text.starts_with("//") && !text.starts_with("/login");
-        let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
-        (local && plain && text.len() <= Self::LONGEST).then(|| Self(text.to_owned()))
-    }
-
-    /// The path, with its query.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_paths_of_ours_are_ways_back() {
-        for good in ["/", "/embed/default", "/embed/sales?select=a%20b", "/embed/%2F%2Fevil.example"] {
-            assert_eq!(ReturnPath::parse(good).as_ref().map(ReturnPath::as_str), Some(good));
-        }
-        let long = format!("/{}", "x".repeat(ReturnPath::LONGEST));
-        for bad in [
-            "",
-            "embed",
-            "//evil.example",
-            "/\\evil.example",
-            "\\\\evil.example",
-            "https://evil.example",
-            "/\t/evil.example",
-            "/\n/evil.example",
-            "javascript:alert(1)",
-            "/login",
-            "/login?x",
-            "/ä",
-            &long,
-        ] {
-            assert_eq!(ReturnPath::parse(bad), None, "{bad}");
-        }
-    }
 }

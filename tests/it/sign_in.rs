@@ -26,6 +26,47 @@ async fn whoever_is_not_signed_in_is_led_to_login_and_back() {
     }
 }
 
+/// A browser that restores its tabs opens all of them before anybody can sign in.
+#[tokio::test]
+async fn every_tab_that_was_opened_first_gets_to_a_page_that_was_wanted() {
+    let portal = Portal::open().await;
+    let mut browser = portal.browser();
+    for tab in ["/embed/default?tab=a", "/embed/default?tab=b", "/embed/default?tab=c"] {
+        assert_eq!(browser.open(tab).await.location(), "/login");
+        assert_eq!(browser.open("/login").await.status, StatusCode::OK);
+    }
+    // One tab sends the form, one is loaded again, and one sends the form that it still shows.
+    assert_eq!(browser.sign_in("ada", PASSWORD).await.location(), "/embed/default?tab=c");
+    assert_eq!(browser.open("/login").await.location(), "/embed/default?tab=b");
+    assert_eq!(browser.sign_in("ada", PASSWORD).await.location(), "/embed/default?tab=a");
+    assert_eq!(browser.open("/login").await.location(), "/");
+
+    // Somebody else at this browser is not led to what ada wanted, and nobody after a quarter of an hour.
+    let mut browser = portal.browser();
+    let open_two = async |browser: &mut crate::portal::Browser| {
+        browser.open("/embed/default?tab=a").await;
+        browser.open("/embed/default?tab=b").await;
+    };
+    open_two(&mut browser).await;
+    assert_eq!(browser.sign_in("ada", PASSWORD).await.location(), "/embed/default?tab=b");
+    assert_eq!(browser.sign_in("bob", PASSWORD).await.location(), "/");
+    let mut browser = portal.browser();
+    open_two(&mut browser).await;
+    assert_eq!(browser.sign_in("ada", PASSWORD).await.location(), "/embed/default?tab=b");
+    portal.clock.advance(Duration::minutes(15));
+    assert_eq!(browser.open("/login").await.location(), "/");
+    // Being led on is no activity: the session ends when it would have.
+    let mut browser = portal.browser();
+    open_two(&mut browser).await;
+    browser.sign_in("ada", PASSWORD).await;
+    let ends = browser.fetch("/session").await.json()["expires_at"].clone();
+    portal.clock.advance(Duration::minutes(5));
+    assert_eq!(browser.open("/login").await.location(), "/embed/default?tab=a");
+    assert_eq!(browser.fetch("/session").await.json()["expires_at"], ends);
+    portal.clock.advance(Duration::minutes(25));
+    assert_eq!(browser.fetch("/session").await.status, StatusCode::UNAUTHORIZED);
+}
+
 #[tokio::test]
 async fn fetches_get_json_and_frames_a_page_without_a_form() {
     let portal = Portal::open().await;

@@ -15,7 +15,8 @@ use crate::audit::{self, Caller, Event};
 use crate::auth::oidc::{Answer, Finished, Oidc};
 use crate::identity::Source;
 use crate::web::error::{Error, Wants};
-use crate::web::visitor::{self, AtProvider, ReturnPath, Visit};
+use crate::web::visitor::{self, AtProvider};
+use crate::web::way_back::{self, ReturnPath};
 
 /// How long a browser keeps its secret; as long as a sign-in may take, and anew with each that begins.
 const BROWSER_KEPT: Duration = Duration::minutes(10);
@@ -28,15 +29,15 @@ fn cookie_name(https: bool) -> &'static str {
 
 /// `GET /login/oidc`: sends the browser to the provider; whoever is signed in goes on.
 pub async fn start(State(app): State<App>, session: Session, headers: HeaderMap) -> Result<Response, Error> {
-    if Visit::current(&app, &session).await?.is_some() {
-        return Ok(Redirect::to("/").into_response());
+    if let Some(to) = visitor::way_on(&app, &session).await? {
+        return Ok(Redirect::to(to.as_str()).into_response());
     }
     // A provider does not let itself be framed, and a script could not follow.
     if Wants::of(&headers) != Wants::Page {
         return Err(Error::SignedOut);
     }
     let oidc = provider(&app)?;
-    let to = visitor::wanted(&session).await?;
+    let to = way_back::lend(&session, app.clock.now()).await?;
     let browser = browser_of(&app, &headers).unwrap_or_else(visitor::random);
     let at = oidc.begin(&browser, to.as_str(), oidc.begins_silently(), app.clock.now()).await?;
     Ok(send_to_provider(&app, &browser, at.as_str()))
@@ -59,8 +60,8 @@ pub async fn finish(
     match (finished, browser) {
         (Finished::SignedIn(who), _) => {
             let at = AtProvider { session: who.provider_session, id_token: who.id_token };
-            visitor::begin_at_provider(&app, &session, who.identity, at, caller).await?;
             let to = ReturnPath::parse(&who.to).unwrap_or_default();
+            visitor::begin_at_provider(&app, &session, who.identity, at, &to, caller).await?;
             Ok(Redirect::to(to.as_str()).into_response())
         }
         // Not silently again, whatever is configured: so this comes once.

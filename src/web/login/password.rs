@@ -36,7 +36,8 @@ pub async fn check(
 ) -> Result<Response, Error> {
     match app.passwords.verify(&typed.username, typed.password, caller.address, app.clock.now()).await {
         Ok(identity) => {
-            let to = visitor::begin(&app, &session, identity, caller).await?;
+            visitor::begin(&app, &session, identity, caller).await?;
+            let to = visitor::way_on(&app, &session).await?.unwrap_or_default();
             Ok(Redirect::to(to.as_str()).into_response())
         }
         Err(refused) => {

@@ -18,7 +18,8 @@ use crate::audit::{self, Caller, Event};
 use crate::auth::ticket::Refused;
 use crate::identity::{Identity, Source};
 use crate::web::error::{Error, Wants};
-use crate::web::visitor::{self, ReturnPath};
+use crate::web::visitor;
+use crate::web::way_back::ReturnPath;
 
 /// What the portal sends.
 #[derive(Deserialize)]
@@ -59,21 +60,25 @@ async fn take(
     headers: &HeaderMap,
     handed: HandOver,
 ) -> Result<Response, Error> {
-    let wanted = match redeem(app, headers, handed.ticket).await {
+    match redeem(app, headers, handed.ticket).await {
         Ok(identity) => visitor::begin_or_renew(app, session, identity, caller).await?,
         // A second click, or the way back in the browser: there is nothing to sign in to.
-        Err(Refused::Used { whose }) if visitor::is(app, session, &whose).await? => ReturnPath::default(),
+        Err(Refused::Used { whose }) if visitor::is(app, session, &whose).await? => {}
         Err(refused) => {
             let event = Event::SignInRefused { source: Source::Ticket, identity: refused.whose(), reason: &refused };
             audit::record(caller, &event);
             return Err(refused.into());
         }
-    };
+    }
     let to = handed.to.as_deref().map(ReturnPath::parse);
     if matches!(to, Some(None)) {
         tracing::warn!("what came with a ticket as `to` is no path of ours, and was not followed");
     }
-    Ok(Redirect::to(to.flatten().unwrap_or(wanted).as_str()).into_response())
+    let to = match to.flatten() {
+        Some(to) => to,
+        None => visitor::way_on(app, session).await?.unwrap_or_default(),
+    };
+    Ok(Redirect::to(to.as_str()).into_response())
 }
 
 async fn redeem(app: &App, headers: &HeaderMap, ticket: Option<SecretString>) -> Result<Identity, Refused> {

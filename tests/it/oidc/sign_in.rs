@@ -84,6 +84,35 @@ async fn tabs_sign_in_side_by_side_and_each_gets_where_it_wanted() {
     assert_eq!(browser.fetch("/session").await.json()["id"], "ada");
 }
 
+/// A browser that restores its tabs opens all of them before any is sent on.
+#[tokio::test]
+async fn tabs_that_were_all_opened_first_share_out_their_pages() {
+    let (portal, provider) = scene(&[]).await;
+    let mut browser = portal.browser();
+    let tabs = ["/embed/default?tab=a", "/embed/default?tab=b", "/embed/default?tab=c"];
+    for tab in tabs {
+        assert_eq!(browser.open(tab).await.location(), "/login");
+    }
+    // Two are on their way at once, and the third comes when the first of them is back.
+    let (first, second) = (browser.open("/login/oidc").await, browser.open("/login/oidc").await);
+    let first = provider.browser().follow(first.location()).await;
+    let second = provider.browser().follow(second.location()).await;
+    let reached = [
+        return_with(&mut browser, &first).await.location().to_owned(),
+        browser.open("/login").await.location().to_owned(),
+        return_with(&mut browser, &second).await.location().to_owned(),
+    ];
+    assert_eq!(reached.each_ref().map(String::as_str), [tabs[2], tabs[0], tabs[1]]);
+    assert_eq!(browser.open("/login/oidc").await.location(), "/", "nobody waits any more");
+
+    // Who turns back at the provider and begins again gets there too.
+    let mut browser = portal.browser();
+    browser.open(tabs[0]).await;
+    browser.open("/login/oidc").await;
+    assert_eq!(sign_in(&mut browser, &provider).await.location(), tabs[0]);
+    assert_eq!(browser.open("/login").await.location(), "/");
+}
+
 #[tokio::test]
 async fn two_visitors_at_once_are_never_mixed() {
     let (portal, provider) = scene(&[]).await;
