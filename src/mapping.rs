@@ -89,8 +89,11 @@ pub enum Denied {
     #[error("Qlik Cloud does not have exactly one user with your e-mail address")]
     NotOneUser {
         /// What it was instead.
-        why: &'static str,
+        why: String,
     },
+    /// The tenant cannot be asked for this address.
+    #[error("your e-mail address has characters that cannot be looked up in Qlik Cloud")]
+    UnusableEmail,
 }
 
 impl Denied {
@@ -105,6 +108,9 @@ impl Denied {
                 "the subject {subject} belongs to {by}; `subjects release {by}` frees it, `subjects set` gives it to \
                  another identity"
             ),
+            Self::UnusableEmail => "the e-mail address has characters that cannot be looked up, so the tenant was not \
+                 asked, and SUBJECT_LOOKUP_ELSE is deny; `subjects set` names the subject by hand"
+                .to_owned(),
             Self::NotOneUser { why } => {
                 format!("{why}, and SUBJECT_LOOKUP_ELSE is deny; `subjects set` names the subject by hand")
             }

@@ -94,6 +94,36 @@ impl fmt::Display for Origin {
     }
 }
 
+/// Why a look-up did not name anybody, as the end of a line for an administrator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InVain {
+    /// There is nothing to look for.
+    #[error("the tenant was not asked: there is no e-mail address")]
+    NoAddress,
+    /// The address cannot stand in a filter.
+    #[error("the tenant was not asked: the e-mail address has characters that cannot be looked up")]
+    UnusableAddress,
+    /// Nobody has the address.
+    #[error("no active user of the tenant has the e-mail address")]
+    NoUser,
+    /// Too many have it.
+    #[error("several active users of the tenant have the e-mail address")]
+    SeveralUsers,
+    /// The rules have named somebody since, and that is not changed by a user who comes later.
+    #[error("the tenant was not asked again: an earlier look-up did not find one user")]
+    Before,
+}
+
+impl InVain {
+    fn denied(self) -> Denied {
+        match self {
+            Self::NoAddress => Denied::NoEmail,
+            Self::UnusableAddress => Denied::UnusableEmail,
+            why => Denied::NotOneUser { why: why.to_string() },
+        }
+    }
+}
+
 /// Who somebody is to Qlik, and why.
 #[derive(Clone, Debug)]
 pub struct Resolution {
@@ -103,6 +133,8 @@ pub struct Resolution {
     pub steps: Vec<Step>,
     /// What came out.
     pub result: Result<Subject, Denied>,
+    /// Why the look-up, if one was due, did not name anybody.
+    pub in_vain: Option<InVain>,
     /// What counts when the identity holds the subject in another case.
     spelling: Spelling,
 }
@@ -111,11 +143,11 @@ impl Resolution {
     fn of(decision: Decision) -> Self {
         let Decision { steps, rule, explicit, result } = decision;
         let spelling = if explicit { Spelling::Claimed } else { Spelling::Held };
-        Self { origin: rule.map_or(Origin::Template, Origin::Rule), steps, result, spelling }
+        Self { origin: rule.map_or(Origin::Template, Origin::Rule), steps, result, in_vain: None, spelling }
     }
 
     fn without_steps(origin: Origin, result: Result<Subject, Denied>) -> Self {
-        Self { origin, steps: Vec::new(), result, spelling: Spelling::Claimed }
+        Self { origin, steps: Vec::new(), result, in_vain: None, spelling: Spelling::Claimed }
     }
 }
 
@@ -130,7 +162,7 @@ pub struct Subjects {
     /// One look-up at a time for one identity: the others wait, and find what it remembered.
     flights: Cache<Box<str>, Arc<tokio::sync::Mutex<()>>>,
     /// Look-ups in vain, and until when they count.
-    in_vain: Cache<Box<str>, (OffsetDateTime, &'static str)>,
+    in_vain: Cache<Box<str>, (OffsetDateTime, InVain)>,
 }
 
 /// For whom a subject is sought.
@@ -145,7 +177,7 @@ struct Who<'a> {
 /// What a look-up came to.
 enum Answer {
     One(String),
-    NotOne(&'static str),
+    NotOne(InVain),
 }
 
 impl Subjects {
@@ -220,9 +252,10 @@ impl Subjects {
         };
         Ok(match (answer, otherwise) {
             (Answer::One(id), _) => Resolution::without_steps(Origin::LookUp, self.mapping.complete(who.identity, &id)),
-            (Answer::NotOne(_), Otherwise::Rules) => Resolution::of(by_rules),
+            (Answer::NotOne(why), Otherwise::Rules) => Resolution { in_vain: Some(why), ..Resolution::of(by_rules) },
             (Answer::NotOne(why), Otherwise::Deny) => {
-                Resolution::without_steps(Origin::LookUp, Err(Denied::NotOneUser { why }))
+                let denied = Resolution::without_steps(Origin::LookUp, Err(why.denied()));
+                Resolution { in_vain: Some(why), ..denied }
             }
         })
     }
@@ -241,12 +274,14 @@ impl Subjects {
         {
             return Ok(Answer::NotOne(why));
         }
-        let answer = match who.identity.email.as_deref().and_then(Address::parse) {
-            None => Answer::NotOne("there is no e-mail address that could be looked up"),
-            Some(email) => match users.with_email(&email, who.now).await? {
+        let email = who.identity.email.as_deref().filter(|email| !email.trim().is_empty());
+        let answer = match email.map(Address::parse) {
+            None => Answer::NotOne(InVain::NoAddress),
+            Some(None) => Answer::NotOne(InVain::UnusableAddress),
+            Some(Some(email)) => match users.with_email(&email, who.now).await? {
                 Matches::One(subject) => Answer::One(subject),
-                Matches::None => Answer::NotOne("no active user of the tenant has the e-mail address"),
-                Matches::Several => Answer::NotOne("several active users of the tenant have the e-mail address"),
+                Matches::None => Answer::NotOne(InVain::NoUser),
+                Matches::Several => Answer::NotOne(InVain::SeveralUsers),
             },
         };
         if who.for_good { self.remember(who, answer, rules_answer).await } else { Ok(answer) }
@@ -259,25 +294,23 @@ impl Subjects {
             Answer::One(subject) => Found::One(subject.clone()),
             Answer::NotOne(_) if rules_answer => Found::NotOne,
             Answer::NotOne(why) => {
-                self.in_vain.insert(who.key.into(), (who.now + IN_VAIN, why));
+                self.in_vain.insert(who.key.into(), (who.now + IN_VAIN, *why));
                 return Ok(answer);
             }
         };
         let Some(store) = &self.store else { return Ok(answer) };
         Ok(match store.remember(who.key, &found).await? {
             Found::One(subject) => Answer::One(subject),
-            Found::NotOne => Answer::NotOne(NOBODY_BEFORE),
+            Found::NotOne => Answer::NotOne(InVain::Before),
         })
     }
 }
-
-const NOBODY_BEFORE: &str = "an earlier look-up found nobody";
 
 /// What an earlier look-up found.
 fn remembered(standing: &Standing, rules_answer: bool) -> Option<Answer> {
     match &standing.found {
         Some(Found::One(subject)) => Some(Answer::One(subject.clone())),
-        Some(Found::NotOne) if rules_answer => Some(Answer::NotOne(NOBODY_BEFORE)),
+        Some(Found::NotOne) if rules_answer => Some(Answer::NotOne(InVain::Before)),
         _ => None,
     }
 }

@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::identity::{Identity, Source};
 use crate::store::{self, Kind, SessionsOf, Store};
 
-mod claims;
+pub mod claims;
 mod id_token;
 mod logout;
 mod provider;

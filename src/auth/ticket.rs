@@ -15,7 +15,7 @@ use crate::identity::{Identity, Source};
 use crate::origin::Origin;
 use crate::store::{self, Kind, Store};
 
-mod claims;
+pub mod claims;
 mod key;
 mod key_set;
 

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
 use super::token::MEANINGS;
+use crate::auth::{oidc, ticket};
 use crate::config::{self, Config, Env};
 use crate::identity::{Account, Identity, Source, Subject};
 use crate::mapping::groups::LeftOut;
@@ -33,8 +34,8 @@ pub struct Explain {
     #[arg(long, default_value = "password", value_parser = sources())]
     source: Source,
     /// The id there; of a local account, the rest is taken from the account unless it is told here
-    #[arg(long, value_name = "ID")]
-    id: String,
+    #[arg(long, value_name = "ID", required_unless_present = "claims")]
+    id: Option<String>,
     /// Display name
     #[arg(long)]
     name: Option<String>,
@@ -44,7 +45,8 @@ pub struct Explain {
     /// A group as the way of signing in names it; repeat for several
     #[arg(long = "group", value_name = "GROUP")]
     groups: Vec<String>,
-    /// A file with a JSON object: what else the way of signing in says of the person
+    /// A file with a JSON object: the claims of an ID token or a ticket, read as signing in reads them; the options above
+    /// win over it
     #[arg(long, value_name = "FILE")]
     claims: Option<PathBuf>,
     /// Print one JSON object
@@ -66,7 +68,7 @@ pub async fn run(command: IdentityCommand, env: &Env, now: OffsetDateTime) -> an
     let config = config::load(env, now)?.config;
     // Who is described need not be anywhere, not even a database.
     let store = if config.store.file.exists() { Some(Store::open_existing(&config.store).await?) } else { None };
-    let identity = identity(&args, &config).await?;
+    let identity = identity(&args, &config, store.as_ref()).await?;
     let subjects = Subjects::new(config.subjects.clone(), config.mapping.clone(), store)?;
     let resolution = subjects.foresee(&identity, now).await?;
     let explanation = Explanation::of(&config, identity, resolution, now)?;
@@ -78,25 +80,58 @@ pub async fn run(command: IdentityCommand, env: &Env, now: OffsetDateTime) -> an
     }
 }
 
-async fn identity(args: &Explain, config: &Config) -> anyhow::Result<Identity> {
-    let described = args.name.is_some() || args.email.is_some() || !args.groups.is_empty() || args.claims.is_some();
-    let id = match args.source {
-        Source::Password => Account::canonical(&args.id),
-        _ => args.id.trim().to_owned(),
+/// Whoever is meant: what the way of signing in says of them, with what is told here in its place.
+async fn identity(args: &Explain, config: &Config, store: Option<&Store>) -> anyhow::Result<Identity> {
+    let said = args.claims.as_deref().map(claims).transpose()?;
+    let mut identity = match args.source {
+        Source::Password | Source::Header if said.is_some() => {
+            bail!("--claims is for --source oidc and --source ticket: no other way of signing in has claims")
+        }
+        Source::Password => account(args, store).await?,
+        Source::Header => nobody(args.source, args.id.as_deref().unwrap_or_default().trim()),
+        Source::Oidc | Source::Ticket => match (said, args.id.as_deref()) {
+            (None, id) => nobody(args.source, id.unwrap_or_default()),
+            (Some(mut said), id) => {
+                said.extend(id.map(|id| ("sub".to_owned(), id.into())));
+                of_claims(args.source, said, config)?
+            }
+        },
     };
-    if args.source == Source::Password && !described {
-        return match Store::open_existing(&config.store).await?.account(&id).await? {
-            Some((account, _)) => Ok(account.identity()),
-            None => bail!("there is no account named {id}: see `users list`, or describe somebody with --email"),
-        };
+    if let Some(name) = &args.name {
+        identity.name.clone_from(name);
     }
-    Ok(Identity {
-        source: args.source,
-        id,
-        name: args.name.clone().unwrap_or_default(),
-        email: args.email.clone(),
-        groups: args.groups.clone(),
-        claims: args.claims.as_deref().map(claims).transpose()?.unwrap_or_default(),
+    if args.email.is_some() {
+        identity.email.clone_from(&args.email);
+    }
+    if !args.groups.is_empty() {
+        identity.groups.clone_from(&args.groups);
+    }
+    Ok(identity)
+}
+
+/// The account; without one, somebody who is described instead.
+async fn account(args: &Explain, store: Option<&Store>) -> anyhow::Result<Identity> {
+    let id = Account::canonical(args.id.as_deref().unwrap_or_default());
+    let account = match store {
+        Some(store) => store.account(&id).await?,
+        None => None,
+    };
+    let described = args.name.is_some() || args.email.is_some() || !args.groups.is_empty();
+    match account {
+        Some((account, _)) => Ok(account.identity()),
+        None if described => Ok(nobody(Source::Password, &id)),
+        None => bail!("there is no account named {id}: see `users list`, or describe somebody with --email"),
+    }
+}
+
+fn nobody(source: Source, id: &str) -> Identity {
+    Identity { source, id: id.to_owned(), name: String::new(), email: None, groups: Vec::new(), claims: Map::new() }
+}
+
+fn of_claims(source: Source, said: Map<String, Value>, config: &Config) -> anyhow::Result<Identity> {
+    Ok(match source {
+        Source::Ticket => ticket::claims::identity(said)?,
+        _ => oidc::claims::identity(said, config.oidc.as_ref().map_or("groups", |oidc| &oidc.groups_claim))?,
     })
 }
 
@@ -111,8 +146,10 @@ struct Explanation {
     steps: Vec<Step>,
     /// What decided: a rule, or the setting that holds when no rule matches.
     decided_by: String,
-    /// What to tell of the decision when the rules had no part in it.
-    without_rules: Option<&'static str>,
+    /// What to tell of the list or the look-up, before the rules.
+    before_rules: Option<(&'static str, String)>,
+    /// The rule by which name, e-mail address and groups are made; `None`: they are the identity's own.
+    shaped_by: Option<String>,
     result: Result<Subject, Denied>,
     left_out: Vec<LeftOut>,
     /// Slug and title.
@@ -125,19 +162,31 @@ impl Explanation {
     fn of(
         config: &Config,
         identity: Identity,
-        Resolution { origin, steps, result, .. }: Resolution,
+        Resolution { origin, steps, result, in_vain, .. }: Resolution,
         now: OffsetDateTime,
     ) -> anyhow::Result<Self> {
-        let (decided_by, without_rules) = match (origin, &result) {
-            (Origin::Rule(rule), _) => (rule, None),
-            (Origin::List, _) => ("the list of subjects".to_owned(), Some("names the subject; no rule is asked")),
-            (Origin::LookUp, Err(Denied::NotOneUser { .. })) => {
-                ("SUBJECT_LOOKUP".to_owned(), Some("found not exactly one user"))
-            }
-            (Origin::LookUp, _) => ("SUBJECT_LOOKUP".to_owned(), Some("found the user; no rule is asked")),
-            (Origin::Template, Err(Denied::Unmapped)) => ("SUBJECT_UNMAPPED".to_owned(), None),
-            (Origin::Template, _) => ("SUBJECT_TEMPLATE".to_owned(), None),
+        let by_rules = config.mapping.decide(&identity);
+        let shape = match (&by_rules.rule, &by_rules.result) {
+            (Some(rule), Err(Denied::ByRule { .. })) => format!(", though {rule} denies"),
+            (Some(rule), _) => format!("; {rule} makes name, e-mail and groups"),
+            (None, _) => "; name, e-mail and groups are the identity's own".to_owned(),
         };
+        const LIST: &str = "the list of subjects";
+        const LOOK_UP: &str = "SUBJECT_LOOKUP";
+        let (decided_by, before_rules, steps) = match (origin, in_vain) {
+            (Origin::List, _) => (LIST.to_owned(), Some((LIST, format!("names the subject{shape}"))), by_rules.steps),
+            (Origin::LookUp, None) => {
+                (LOOK_UP.to_owned(), Some((LOOK_UP, format!("found the user{shape}"))), by_rules.steps)
+            }
+            (Origin::LookUp, Some(why)) => (LOOK_UP.to_owned(), Some((LOOK_UP, why.to_string())), Vec::new()),
+            (Origin::Rule(rule), why) => (rule, why.map(|why| (LOOK_UP, why.to_string())), steps),
+            (Origin::Template, why) => {
+                let unmapped = matches!(result, Err(Denied::Unmapped));
+                let setting = if unmapped { "SUBJECT_UNMAPPED" } else { "SUBJECT_TEMPLATE" };
+                (setting.to_owned(), why.map(|why| (LOOK_UP, why.to_string())), steps)
+            }
+        };
+        let shaped_by = by_rules.rule.filter(|_| result.is_ok());
         let (mut left_out, mut pages, mut claims) = (Vec::new(), Vec::new(), None);
         if let Ok(subject) = &result {
             left_out = config.mapping.left_out(&identity);
@@ -145,7 +194,7 @@ impl Explanation {
                 config.pages.visible_to(&identity).map(|page| (page.slug.to_string(), page.title.clone())).collect();
             claims = Some(claims_of(subject, &config.token, now)?);
         }
-        Ok(Self { identity, decided_by, without_rules, steps, result, left_out, pages, claims })
+        Ok(Self { identity, decided_by, before_rules, shaped_by, steps, result, left_out, pages, claims })
     }
 
     fn note(&self) -> Option<String> {
@@ -170,6 +219,8 @@ impl Explanation {
             "identity": self.identity,
             "rules": steps,
             "decided_by": self.decided_by,
+            "before_rules": self.before_rules.as_ref().map(|(what, told)| json!({ "what": what, "told": told })),
+            "shaped_by": self.shaped_by,
             "subject": self.result.as_ref().ok(),
             "denied": denied.map(|denied| json!({ "why": denied.why(), "visitor": denied.to_string() })),
             "groups_left_out": left_out,
@@ -200,13 +251,11 @@ impl Explanation {
     }
 
     fn why(&self) -> String {
-        let mut lines: Vec<_> = self.steps.iter().map(|step| (step.rule.as_str(), verdict(step))).collect();
-        if let Some(told) = self.without_rules {
-            lines.push((&self.decided_by, told.to_owned()));
-        } else if self.steps.is_empty() {
-            lines.push((&self.decided_by, "decides: there are no rules".to_owned()));
-        } else if self.steps.iter().all(|step| step.reason.is_some()) {
-            lines.push((&self.decided_by, "decides: no rule matches".to_owned()));
+        let mut lines: Vec<(&str, String)> = self.before_rules.iter().cloned().collect();
+        lines.extend(self.steps.iter().map(|step| (step.rule.as_str(), verdict(step))));
+        if ["SUBJECT_TEMPLATE", "SUBJECT_UNMAPPED"].contains(&&*self.decided_by) {
+            let why = if self.steps.is_empty() { "there are no rules" } else { "no rule matches" };
+            lines.push((&self.decided_by, format!("decides: {why}")));
         }
         section("Mapping", lines)
     }

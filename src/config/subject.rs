@@ -21,6 +21,12 @@ pub(super) fn read(reader: &mut Reader, tenant: Option<&Tenant>, shared: Option<
         reader.problem("SUBJECT_LOOKUP", "is email, and there is nothing to ask the tenant with", remedy);
         return None;
     }
+    if !wanted? {
+        let names = ["SUBJECT_LOOKUP_ELSE", "QLIK_API_KEY", "QLIK_ADMIN_CLIENT_ID", "QLIK_ADMIN_CLIENT_SECRET"];
+        for name in names.into_iter().filter(|name| reader.is_given(name)).collect::<Vec<_>>() {
+            reader.hint(format!("{name} has no effect: SUBJECT_LOOKUP is off"));
+        }
+    }
     let look_up = match access.filter(|_| wanted == Some(true)) {
         Some(access) => Some(LookUp { tenant: tenant?.origin.clone(), access, otherwise: otherwise? }),
         None => None,

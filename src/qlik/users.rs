@@ -119,12 +119,13 @@ impl Error {
 pub struct Address(String);
 
 impl Address {
-    /// `None` for what is no plain address. How quotes and backslashes are escaped in filters is not known (Qlik Cloud
-    /// facts, section E), so an address with one is never sent.
+    /// `None` for what is no plain address: what RFC 5321, section 4.1.2, calls a dot-string, at a domain. All its
+    /// characters stand for themselves in a filter, whose values are JSON texts (RFC 7644, section 3.4.2.2). How quotes
+    /// and backslashes are escaped there is not known (Qlik Cloud facts, section E), so an address with one is never sent.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let (name, domain) = text.split_once('@')?;
-        let of_name = |c: char| c.is_ascii_alphanumeric() || "!#$%&*+-/=?^_.{|}~".contains(c);
+        let of_name = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`.{|}~".contains(c);
         let of_domain = |c: char| c.is_ascii_alphanumeric() || ".-".contains(c);
         let good = !name.is_empty()
             && name.chars().all(of_name)
@@ -320,7 +321,9 @@ mod tests {
 
     #[test]
     fn only_plain_addresses_enter_a_filter() {
-        for good in ["ada@example.com", " Ada.Lovelace+x@mail.example.co.uk ", "a!#$%&*-/=?^_{|}~@b.c"] {
+        for good in
+            ["ada@example.com", " Ada.Lovelace+x@mail.example.co.uk ", "o'neil@example.com", "a!#$%&'*-/=?^_`{|}~@b.c"]
+        {
             let address = Address::parse(good).unwrap_or_else(|| panic!("{good}"));
             assert_eq!(address.filter(), format!("email eq \"{}\" and status eq \"active\"", good.trim()));
         }
@@ -335,7 +338,6 @@ mod tests {
             "ada@exa mple.com",
             "ada@example.com\" or email co \"@",
             "\"ada\"@example.com",
-            "o'neil@example.com",
             "ada\\@example.com",
             "ada@b@example.com",
             "ada@example.com\n",

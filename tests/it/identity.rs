@@ -164,6 +164,8 @@ fn programs_get_the_same_as_json() {
                 { "rule": "[[mapping]] 2 (analysts)", "matches": true, "reason": null },
             ],
             "decided_by": "[[mapping]] 2 (analysts)",
+            "before_rules": null,
+            "shaped_by": "[[mapping]] 2 (analysts)",
             "subject": {
                 "id": "acme|4711",
                 "name": "Ada Lovelace (Acme)",
@@ -284,6 +286,127 @@ fn a_local_account_is_looked_up() {
       nbf             (30 s before iat)
       exp             (60 s after iat)
     "#);
+}
+
+/// What is told here stands in for what the account says, and the rest is the account's.
+#[test]
+fn of_an_account_the_rest_is_taken() {
+    let folder = folder();
+    let (at, args) = (folder.path(), ["--id=ada", "--group=Board"]);
+    crate::binary::run_with_input(
+        at,
+        &["users", "add", "ada", "--name", "Ada Lovelace", "--email", "ada@acme.example", "--group", "IT"],
+        "a password that nobody guesses\n",
+    );
+    let (code, out, err) = explain(at, &args);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    insta::assert_snapshot!(out.split("\n\n").next().expect("a section"), @r#"
+    Identity
+      source  password
+      id      ada
+      name    Ada Lovelace
+      e-mail  ada@acme.example
+      groups  "Board"
+      claims  -
+    "#);
+    assert!(out.contains("/embed/board  For the board"), "{out}");
+}
+
+#[test]
+fn claims_are_read_as_signing_in_reads_them() {
+    let folder = folder();
+    change(folder.path(), &[("SIGN_IN", "password,oidc"), ("OIDC_GROUPS_CLAIM", "realm_access.roles")]);
+    change(folder.path(), &[("OIDC_ISSUER", "https://login.example"), ("OIDC_CLIENT_ID", "portal")]);
+    let said = json!({
+        "iss": "https://login.example", "aud": "portal", "exp": 1, "iat": 1, "nonce": "n", "sid": "s",
+        "sub": "4711", "given_name": "Ada", "family_name": "King", "email": "ada@acme.example",
+        "email_verified": false, "realm_access": { "roles": ["IT"] }, "groups": ["mine"],
+    });
+    fs::write(folder.path().join("claims.json"), said.to_string()).expect("written");
+    let identity = |args: &[&str]| -> Value {
+        let args = [&["--claims=claims.json", "--json"], args].concat();
+        serde_json::from_str::<Value>(&explain(folder.path(), &args).1).expect("JSON")["identity"].clone()
+    };
+    let rest = json!({
+        "given_name": "Ada", "family_name": "King", "email_verified": false,
+        "realm_access": { "roles": ["IT"] }, "groups": ["mine"],
+    });
+    assert_eq!(
+        identity(&["--source=oidc"]),
+        json!({ "source": "oidc", "id": "4711", "name": "Ada King", "email": null, "groups": ["IT"], "claims": rest })
+    );
+    // What is told on the command line wins.
+    assert_eq!(
+        identity(&["--source=oidc", "--id=x", "--name=X", "--email=x@acme.example", "--group=G"]),
+        json!({ "source": "oidc", "id": "x", "name": "X", "email": "x@acme.example", "groups": ["G"], "claims": rest })
+    );
+    let of_ticket = identity(&["--source=ticket"]);
+    assert_eq!(
+        (&of_ticket["groups"], &of_ticket["email"], &of_ticket["name"]),
+        (&json!(["mine"]), &Value::Null, &json!(""))
+    );
+    fs::write(folder.path().join("claims.json"), "{}").expect("written");
+    let err = explain(folder.path(), &["--source=oidc", "--claims=claims.json"]).2;
+    assert_eq!(err, "qlik-embed-bff: not verified: the subject is empty\n");
+    let err = explain(folder.path(), &["--source=header", "--id=x", "--claims=claims.json"]).2;
+    assert!(err.starts_with("qlik-embed-bff: --claims is for --source oidc and --source ticket"), "{err}");
+}
+
+/// Other settings than those of [`folder`].
+fn change(folder: &Path, changes: &[(&str, &str)]) {
+    let env = fs::read_to_string(folder.join(".env")).expect("it is there");
+    let same = |line: &&str| changes.iter().all(|(name, _)| !line.starts_with(&format!("{name}=")));
+    let mut lines: Vec<_> = env.lines().filter(same).map(str::to_owned).collect();
+    lines.extend(changes.iter().map(|(name, value)| format!("{name}='{value}'")));
+    fs::write(folder.join(".env"), lines.join("\n") + "\n").expect("written");
+}
+
+#[test]
+fn the_list_names_the_subject_and_a_rule_makes_the_rest() {
+    let folder = folder();
+    let plain = explain(folder.path(), &ADA).1;
+    assert_eq!(run(folder.path(), &["subjects", "set", "oidc:ada", "ACME\\ada"]).0, Some(0));
+    let (code, out, err) = explain(folder.path(), &ADA);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    let list = "Mapping\n  the list of subjects      names the subject; [[mapping]] 2 (analysts) makes name, e-mail and groups\n";
+    let expected = plain
+        .replace("Mapping\n", list)
+        .replace("subject   acme|4711", "subject   ACME\\ada")
+        .replace("\"acme|4711\"", "\"ACME\\\\ada\"");
+    assert_eq!(out, expected);
+    // A rule that denies does not count.
+    assert_eq!(run(folder.path(), &["subjects", "set", "oidc:eve", "eve"]).0, Some(0));
+    let (code, out, _) = explain(folder.path(), &["--source=oidc", "--id=eve", "--email=eve@globex.example"]);
+    assert_eq!(code, Some(0));
+    assert!(out.contains("names the subject, though [[mapping]] 1 (partners) denies\n"), "{out}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_tenant_says_is_told() {
+    use qlik_embed_bff::demo::{Settings, Tenant};
+    let tenant = Settings { api_keys: vec!["a-key-of-the-tenant".into()], ..Settings::default() };
+    let tenant = Tenant::start(tenant).await.expect("a tenant");
+    let folder = folder();
+    let explain = |args: &[&str]| tokio::task::block_in_place(|| explain(folder.path(), args));
+    let plain = explain(&ADA).1;
+    let settings =
+        [("SUBJECT_LOOKUP", "email"), ("QLIK_API_KEY", "a-key-of-the-tenant"), ("SUBJECT_LOOKUP_ELSE", "rules")];
+    change(folder.path(), &[("QLIK_TENANT", tenant.origin())]);
+    change(folder.path(), &settings);
+    let with = |told: &str| plain.replace("Mapping\n", &format!("Mapping\n  SUBJECT_LOOKUP            {told}\n"));
+    let (code, out, err) = explain(&ADA);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert_eq!(out, with("no active user of the tenant has the e-mail address"));
+    tenant.control().add_user("ACME\\ada", "ada@acme.example", "active");
+    let found = with("found the user; [[mapping]] 2 (analysts) makes name, e-mail and groups")
+        .replace("subject   acme|4711", "subject   ACME\\ada")
+        .replace("\"acme|4711\"", "\"ACME\\\\ada\"");
+    assert_eq!(explain(&ADA).1, found);
+    tenant.control().add_user("another", "ada@acme.example", "active");
+    assert_eq!(explain(&ADA).1, with("several active users of the tenant have the e-mail address"));
+    let out = explain(&["--source=oidc", "--id=x", "--email=\"x\"@acme.example"]).1;
+    let told = "  SUBJECT_LOOKUP            the tenant was not asked: the e-mail address has characters that cannot be looked up\n";
+    assert!(out.contains(told), "{out}");
 }
 
 #[test]

@@ -21,8 +21,10 @@ pub(super) fn lack(claims: &Map<String, Value>, settings: &Settings) -> bool {
 ///
 /// # Errors
 /// When there is no subject, or too much besides.
-pub(super) fn identity(mut claims: Map<String, Value>, groups_claim: &str) -> Result<Identity, Error> {
-    let id = text(&claims, "sub").ok_or_else(|| Error::Unverified("the subject is empty".into()))?;
+pub fn identity(mut claims: Map<String, Value>, groups_claim: &str) -> Result<Identity, Error> {
+    // Byte for byte: providers compare it so (OpenID Connect Core 1.0, section 2), and blanks may tell two people apart.
+    let id = claims.get("sub").and_then(Value::as_str).filter(|id| !id.trim().is_empty()).map(str::to_owned);
+    let id = id.ok_or_else(|| Error::Unverified("the subject is empty".into()))?;
     let name = name(&claims);
     let email = text(&claims, "email").filter(|_| !is_false(claims.get("email_verified")));
     let groups = at(&claims, groups_claim).map(names).unwrap_or_default();
@@ -116,7 +118,7 @@ mod tests {
             identity,
             Identity {
                 source: Source::Oidc,
-                id: "4711".into(),
+                id: " 4711 ".into(),
                 name: "Ada Lovelace".into(),
                 email: Some("ada@example.com".into()),
                 groups: vec!["sales".into()],

@@ -9,7 +9,8 @@ use time::OffsetDateTime;
 use super::{Identity, LONGEST_LIFE, Origin, Refused, SKEW, Source};
 use crate::identity::{PROTOCOL_CLAIMS, is_false};
 
-type Claims = Map<String, Value>;
+/// All that a ticket says.
+pub type Claims = Map<String, Value>;
 
 /// Longest `sub` and `jti`, in bytes: what OpenID Connect allows a `sub` (Core 1.0, section 2).
 const LONGEST_NAME: usize = 255;
@@ -73,7 +74,10 @@ pub(super) fn name<'a>(claims: &'a Claims, claim: &'static str) -> Result<&'a st
 }
 
 /// Who this is, with all that is said about them.
-pub(super) fn identity(mut claims: Claims) -> Result<Identity, Refused> {
+///
+/// # Errors
+/// When there is no usable `sub`, or another claim is not what it has to be.
+pub fn identity(mut claims: Claims) -> Result<Identity, Refused> {
     let id = name(&claims, "sub")?.to_owned();
     let name = text(&claims, "name")?.unwrap_or_default().to_owned();
     // An address that the portal says it has not verified may be anybody's.

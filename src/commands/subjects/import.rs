@@ -34,8 +34,11 @@ impl Report {
         for (line, what) in &self.told {
             eprintln!("line {line}: {kind}{what}");
         }
-        if self.count > self.told.len() as u64 {
-            eprintln!("... and {} more lines", self.count - self.told.len() as u64);
+        let mut lines: Vec<_> = self.told.iter().map(|(line, _)| line).collect();
+        lines.dedup(); // one line may be wrong in two ways
+        let more = self.count.saturating_sub(lines.len() as u64);
+        if more > 0 {
+            eprintln!("... and {more} more lines");
         }
     }
 }

@@ -87,6 +87,15 @@ pub(super) fn changes(field: &str) -> bool {
     claim || CHANGING.contains(&&*field)
 }
 
+/// Whether it is a claim whose value the provider does not promise to be one person's for good: "MUST NOT be relied upon to
+/// be unique" (OpenID Connect Core 1.0, sections 5.1 and 5.7). `upn` and `unique_name` are Microsoft's; both change with a
+/// marriage, and an address that has become free is given to others.
+pub(super) fn is_chosen(field: &str) -> bool {
+    let field = field.to_lowercase();
+    let path = field.strip_prefix("claims.");
+    path.is_some_and(|path| ["preferred_username", "unique_name", "upn"].contains(&last_name(path)))
+}
+
 fn last_name(path: &str) -> &str {
     path.rsplit(['.', '/', ':']).next().unwrap_or(path)
 }

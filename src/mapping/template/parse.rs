@@ -23,6 +23,11 @@ pub enum TemplateError {
     /// A field that does not stay the same for one person.
     #[error("has {{{0}}}, which can change: one person would become several Qlik users")]
     Changing(String),
+    /// A name that a person chooses and may give up (OpenID Connect Core 1.0, section 5.7).
+    #[error(
+        "has {{{0}}}, which people can change, and which may become somebody else's; write {{id}}, the provider's own name for the person"
+    )]
+    Chosen(String),
     /// Nothing in it tells two people apart.
     #[error(
         "is the same for several people, who would see each other's data; it needs {{id}}, {{email}} or a claim that is one person's"
@@ -77,6 +82,7 @@ fn field(purpose: Purpose, name: &str) -> Result<Field, TemplateError> {
         "id" => Ok(Field::Id),
         "email" => Ok(Field::Email),
         _ if purpose == Subject && guard::changes(name) => Err(TemplateError::Changing(name.to_owned())),
+        _ if purpose == Subject && guard::is_chosen(name) => Err(TemplateError::Chosen(name.to_owned())),
         "name" => Ok(Field::Name),
         "group" if purpose == Group => Ok(Field::Group),
         _ => match name.strip_prefix("claims.").filter(|path| !path.is_empty()) {

@@ -68,6 +68,7 @@ fn a_hole_denies_and_is_named() {
 fn templates_that_cannot_name_one_person_are_refused() {
     let unknown = |name: &str| TemplateError::Unknown(name.into(), "{source}, {id}, {email} and {claims.x}");
     let changing = |name: &str| TemplateError::Changing(name.into());
+    let chosen = |name: &str| TemplateError::Chosen(name.into());
     for (template, problem) in [
         ("", TemplateError::Empty),
         ("   ", TemplateError::Empty),
@@ -102,6 +103,9 @@ fn templates_that_cannot_name_one_person_are_refused() {
         ("{claims.at_hash}", changing("claims.at_hash")),
         ("{claims.session.sid}", changing("claims.session.sid")),
         ("{claims.https://acme.example/department}|{id}", changing("claims.https://acme.example/department")),
+        ("{claims.preferred_username}", chosen("claims.preferred_username")),
+        ("{source}|{claims.upn|lower}", chosen("claims.upn")),
+        ("{id}|{claims.Unique_Name}", chosen("claims.Unique_Name")),
         ("{id}{email}", TemplateError::Touching),
         ("{id|lower}{claims.employee}", TemplateError::Touching),
         ("{id}{source}", TemplateError::Touching),

@@ -288,7 +288,7 @@ impl Import {
     }
 
     /// What keeps the lines from becoming part of the list, or, with `replace`, the list: the first
-    /// [`Import::REPORTED`] by line, and how many there are. From here on others wait with their changes.
+    /// [`Import::REPORTED`] by line, and how many lines have any. From here on others wait with their changes.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -299,7 +299,7 @@ impl Import {
                     min(line) OVER (PARTITION BY identity) AS same_identity,
                     min(line) OVER (PARTITION BY folded) AS same_subject
                 FROM incoming
-            ), conflict AS (
+            ), conflict AS MATERIALIZED (
                 SELECT line, 'identity' AS kind, same_identity AS other, '' AS name FROM marked
                     WHERE same_identity < line
                 UNION ALL
@@ -313,7 +313,7 @@ impl Import {
                     WHERE NOT ?1 AND NOT ?2 AND l.identity <> m.identity
                     GROUP BY m.line
             )
-            SELECT line, kind, other, name, count(*) OVER () FROM conflict ORDER BY line, kind LIMIT ?3";
+            SELECT line, kind, other, name, (SELECT count(DISTINCT line) FROM conflict) FROM conflict ORDER BY line, kind LIMIT ?3";
         self.lock().await?;
         let rows: Vec<(i64, String, i64, String, i64)> = sqlx::query_as(CONFLICTS)
             .bind(replace)

@@ -95,6 +95,12 @@ impl Failure {
                 advice: Some("Ask your administrator to name or to invite your user in Qlik Cloud."),
                 ..failure
             },
+            Denied::UnusableEmail => Self {
+                code: "no_qlik_user",
+                message: "Your e-mail address has characters that cannot be looked up in Qlik Cloud.".to_owned(),
+                advice: Some("Ask your administrator to name your user in Qlik Cloud."),
+                ..failure
+            },
             reason => Self {
                 code: "denied",
                 message: format!("You cannot see this page: {reason}."),

@@ -80,6 +80,11 @@ fn an_import_adds_or_replaces() {
         "1 added, 1 changed, 1 removed, 1 as before.\noidc:c held 3, and is denied with it from now on.\n"
     );
     assert_eq!(good(folder, &["subjects", "list"]), "oidc:a  1\noidc:b  22\noidc:d  3\n");
+    // A line that is wrong in two ways is one line.
+    write(folder, "identity,subject\noidc:a,3\n");
+    let told = refused(folder, &["subjects", "import", "users.csv"]);
+    assert_eq!(told.lines().filter(|line| line.starts_with("line 2: has ")).count(), 2, "{told}");
+    assert!(told.ends_with("nothing has changed: 1 line is wrong\n"), "{told}");
     write(folder, "identity,subject\n");
     assert!(refused(folder, &["subjects", "import", "users.csv", "--replace"]).contains("would remove everybody"));
     assert_eq!(good(folder, &["subjects", "import", "users.csv"]), "0 added, 0 changed, 0 removed, 0 as before.\n");
@@ -186,7 +191,8 @@ fn it_is_explained_what_the_list_says_and_who_holds_a_subject() {
     good(folder, &["subjects", "set", "oidc:ada", "OIDC|Bob"]);
     let (code, out, err) = explain("ada");
     assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
-    assert!(out.contains("\nMapping\n  the list of subjects  names the subject; no rule is asked\n"), "{out}");
+    let told = "\nMapping\n  the list of subjects  names the subject; name, e-mail and groups are the identity's own\n";
+    assert!(out.contains(told), "{out}");
     assert!(out.contains("\n  sub             \"OIDC|Bob\"\n"), "{out}");
     let (code, out, err) = explain("bob");
     assert_eq!(code, Some(1));
