@@ -166,6 +166,7 @@ pub fn load(env: &Env, now: OffsetDateTime) -> Result<Loaded, Problems> {
     let pages = page::read(&mut reader);
     let token = signing::read(&mut reader, now);
     let sign_in = server::sign_in(&mut reader);
+    frames::check_ways(&mut reader, server.as_ref(), sign_in.as_deref());
     let public_url = server.as_ref().map(|server| &server.public_url);
     let oidc = oidc::read(&mut reader, sign_in.as_deref(), public_url);
     let ticket = tickets::read(&mut reader, sign_in.as_deref(), public_url);

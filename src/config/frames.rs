@@ -2,7 +2,9 @@
 
 use url::{Host, Url};
 
+use super::Server;
 use super::reader::{Reader, list};
+use crate::identity::Source;
 use crate::origin::Origin;
 
 /// The sources of the CSP directive `frame-ancestors`, and whether other sites are among them. Cookies that frames there
@@ -24,6 +26,17 @@ pub(super) fn read(reader: &mut Reader, public_url: Option<&Origin>) -> Option<(
     }
     let framed_by_other_sites = !others.is_empty();
     Some((sources, framed_by_other_sites))
+}
+
+/// Frames on other sites have a jar of cookies of their own: who signs in in a tab is not signed in there.
+pub(super) fn check_ways(reader: &mut Reader, server: Option<&Server>, ways: Option<&[Source]>) {
+    let into_frames = |ways: &[Source]| ways.iter().any(|way| matches!(way, Source::Ticket | Source::Header));
+    if server.is_some_and(|server| server.framed_by_other_sites) && ways.is_some_and(|ways| !into_frames(ways)) {
+        reader.hint(
+            "FRAME_ANCESTORS names what may be another site, and SIGN_IN has neither ticket nor header: nobody can sign in \
+             in frames there",
+        );
+    }
 }
 
 /// Whether everything that this source stands for is certainly of our site, so that frames there get `SameSite=Lax` cookies:

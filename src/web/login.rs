@@ -85,8 +85,10 @@ struct LoginPage {
     password: bool,
     /// Ways that lead elsewhere, each a button.
     ways: Vec<Way>,
-    /// Whether a visitor may also come signed in from somewhere else.
+    /// Whether a visitor may also come signed in from a portal.
     from_elsewhere: bool,
+    /// Whether a proxy before this server may say who the visitor is.
+    through_proxy: bool,
 }
 
 /// A way of signing in that leads elsewhere.
@@ -109,6 +111,7 @@ impl LoginPage {
             password: false,
             ways: Vec::new(),
             from_elsewhere: false,
+            through_proxy: false,
         };
         for source in open {
             match source {
@@ -116,7 +119,8 @@ impl LoginPage {
                 Source::Oidc => {
                     page.ways.push(Way { href: "/login/oidc", label: "Sign in with your company account".to_owned() });
                 }
-                Source::Header | Source::Ticket => page.from_elsewhere = true,
+                Source::Header => page.through_proxy = true,
+                Source::Ticket => page.from_elsewhere = true,
             }
         }
         page
@@ -125,7 +129,9 @@ impl LoginPage {
     /// The way to take without asking, since there is nothing to choose and nothing to read.
     fn only_way(&self) -> Option<&Way> {
         match &self.ways[..] {
-            [way] if !self.password && !self.from_elsewhere && self.problem.is_none() => Some(way),
+            [way] if !(self.password || self.from_elsewhere || self.through_proxy || self.problem.is_some()) => {
+                Some(way)
+            }
             _ => None,
         }
     }
@@ -162,16 +168,22 @@ mod tests {
     #[test]
     fn the_page_offers_every_way_that_is_open_and_no_other() {
         use Source::{Header, Oidc, Password, Ticket};
-        // Open; then: form, ways, sentence about elsewhere, taken at once.
-        type Case<'a> = (&'a [Source], bool, &'a [&'a str], bool, bool);
+        // Open; then: form, ways, sentences about elsewhere, taken at once.
+        type Case<'a> = (&'a [Source], bool, &'a [&'a str], &'a [&'a str], bool);
+        const PROXY: &str = "Behind your company’s sign-in, Portal knows you by itself: open it by its usual address.";
+        const PROXY_ALONE: &str =
+            "Your company’s sign-in tells Portal who you are, and it did not. Open Portal by its usual address.";
+        const PORTAL: &str = "Coming from your company’s own portal? Its links to Portal sign you in by themselves.";
+        const PORTAL_ALONE: &str =
+            "You come here signed in, from your company’s own portal. Go there, and follow its link to Portal.";
         let cases: [Case<'_>; 7] = [
-            (&[Password], true, &[], false, false),
-            (&[Oidc], false, &["/login/oidc"], false, true),
-            (&[Password, Oidc], true, &["/login/oidc"], false, false),
-            (&[Header], false, &[], true, false),
-            (&[Ticket], false, &[], true, false),
-            (&[Oidc, Ticket], false, &["/login/oidc"], true, false),
-            (&[Password, Oidc, Header, Ticket], true, &["/login/oidc"], true, false),
+            (&[Password], true, &[], &[], false),
+            (&[Oidc], false, &["/login/oidc"], &[], true),
+            (&[Password, Oidc], true, &["/login/oidc"], &[], false),
+            (&[Header], false, &[], &[PROXY_ALONE], false),
+            (&[Ticket], false, &[], &[PORTAL_ALONE], false),
+            (&[Oidc, Ticket], false, &["/login/oidc"], &[PORTAL], false),
+            (&[Password, Oidc, Header, Ticket], true, &["/login/oidc"], &[PORTAL, PROXY], false),
         ];
         for (open, form, ways, elsewhere, at_once) in cases {
             let site = Site { name: "Portal".into(), assets: "/static/x/".into() };
@@ -185,7 +197,9 @@ mod tests {
             let has = |selector: &str| html.select(&Selector::parse(selector).expect("a selector")).next().is_some();
             assert_eq!(has("form[action='/login']"), form, "{open:?}");
             assert_eq!(all(".ways a"), ways, "{open:?}");
-            assert_eq!(has(".elsewhere"), elsewhere, "{open:?}");
+            let selector = Selector::parse(".elsewhere").expect("a selector");
+            let sentences: Vec<String> = html.select(&selector).map(|element| element.text().collect()).collect();
+            assert_eq!(sentences, elsewhere, "{open:?}");
             page.problem = Some("No.".to_owned());
             assert!(page.only_way().is_none(), "a problem is read first");
         }

@@ -338,6 +338,14 @@ fn proxies_and_frames_are_lists() {
         config.server.token_allowed_origins.iter().map(|o| o.as_str()).collect::<Vec<_>>(),
         ["https://a.example", "https://b.example"]
     );
+    let hint = |ways: &'static str| {
+        let frames = [("FRAME_ANCESTORS", "https://intranet.example"), ("PUBLIC_URL", "https://portal.example")];
+        let ticket = [("TICKET_ISSUER", "intranet"), ("TICKET_SECRET", "0123456789abcdef0123456789abcdef")];
+        let (_, hints) = good(&[&[("SIGN_IN", ways)], &frames[..], &ticket].concat());
+        hints.into_iter().find(|hint| hint.starts_with("FRAME_ANCESTORS"))
+    };
+    assert!(hint("password").is_some_and(|hint| hint.contains("has neither ticket nor header")));
+    assert_eq!(hint("password, ticket"), None);
     let (_, hints) = good(&[("PUBLIC_URL", "http://portal.example")]);
     assert!(hints[0].starts_with("PUBLIC_URL is plain http"), "{hints:?}");
     assert_eq!(

@@ -96,9 +96,7 @@ fn has_own_words(response: &Response) -> bool {
 fn page(app: &App, wants: Wants, status: StatusCode, failure: &Failure, id: RequestId) -> Response {
     let site = Site::of(app);
     let html = if wants == Wants::Frame && status == StatusCode::UNAUTHORIZED {
-        // In a page of another site, a session that begins in a tab is in another jar of cookies.
-        let handed_over = app.server.framed_by_other_sites && app.tickets.is_some();
-        FramedPage { site, handed_over }.render()
+        FramedPage { site, entry: Entry::of(app) }.render()
     } else {
         let request_id = id.to_string();
         let Failure { title, message, advice, mut way, .. } = failure.clone();
@@ -162,6 +160,27 @@ struct ErrorPage {
 #[template(path = "framed.html")]
 struct FramedPage {
     site: Site,
-    /// Whether it is the page around that signs visitors in.
-    handed_over: bool,
+    entry: Entry,
+}
+
+/// How somebody in a frame comes to be signed in.
+enum Entry {
+    /// In another tab; then they come back.
+    AnotherTab,
+    /// By the page around, which hands them over.
+    PageAround,
+    /// Not in this frame.
+    OwnTab,
+}
+
+impl Entry {
+    /// In a page of another site, a session that begins in a tab is in another jar of cookies: only a ticket that comes
+    /// into the frame, or a proxy that every request passes, begins one there.
+    fn of(app: &App) -> Self {
+        match (app.server.framed_by_other_sites, app.tickets.is_some()) {
+            (true, true) => Self::PageAround,
+            (true, false) if app.header.is_none() => Self::OwnTab,
+            _ => Self::AnotherTab,
+        }
+    }
 }

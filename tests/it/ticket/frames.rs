@@ -48,6 +48,25 @@ async fn cookies_reach_frames_of_other_sites_when_there_may_be_such() {
     assert!(cookie.contains("SameSite=Lax") && !cookie.contains("Partitioned"), "{cookie}");
 }
 
+/// A frame there has a jar of its own, which nothing that happens in a tab can fill.
+#[tokio::test]
+async fn without_tickets_a_frame_on_another_site_opens_its_page_in_a_tab() {
+    let frame = [("sec-fetch-dest", "iframe"), ("sec-fetch-site", "cross-site")];
+    let changes = [("PUBLIC_URL", OURS), ("FRAME_ANCESTORS", "self https://intranet.example")];
+    let portal = Portal::with(&changes).await;
+    let page = portal.browser().send(Method::GET, "/embed/default", &frame, "").await;
+    assert_eq!(page.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(page.text("h1"), "This page needs a tab of its own");
+    let link = page.attributes("main a");
+    assert_eq!((link["href"].as_str(), link["target"].as_str()), ("", "_blank"), "the address of the frame itself");
+    assert_eq!(page.text("main a"), "Open it (opens a new tab)");
+    assert!(!page.body.contains("reload") && !page.body.contains("Reload"), "{}", page.body);
+
+    // On our own site, a session that begins in a tab is the frame's too.
+    let page = Portal::open().await.browser().send(Method::GET, "/embed/default", &frame, "").await;
+    assert_eq!(page.text(".lead"), "Sign in in a new tab, then come back and reload this page.");
+}
+
 /// With `SameSite=None` the cookie comes along from everywhere; where a request comes from decides as before.
 #[tokio::test]
 async fn what_other_sites_may_not_do_they_still_may_not() {
