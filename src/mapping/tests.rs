@@ -141,25 +141,50 @@ fn subjects_that_look_like_ids_of_qlik_are_seen() {
     }
 }
 
+/// Anybody, from anywhere, and their groups once more in another order.
+fn people() -> impl Strategy<Value = (Identity, Vec<String>)> {
+    let id = prop_oneof!["ada|bob|clara|carl", "[^\\pC\\pZ]{1,20}"];
+    let claims = (proptest::option::of(1_u32..9), proptest::option::of("[A-Z]{1,3}")).prop_map(|(employee, unit)| {
+        let employee = employee.map(|employee| ("employee".to_owned(), json!(employee)));
+        employee.into_iter().chain(unit.map(|unit| ("unit".to_owned(), json!(unit)))).collect::<Map<_, _>>()
+    });
+    let email = proptest::option::of("[a-z]{1,8}@(acme|partner)\\.example");
+    let groups = proptest::collection::vec("[a-c]{0,2} ?", 0..6);
+    (proptest::sample::select(&Source::ALL[..]), id, email, groups, claims)
+        .prop_map(|(source, id, email, groups, claims)| Identity { source, id, email, groups, claims, ..ada() })
+        .prop_flat_map(|one| (Just(one.clone()), Just(one.groups).prop_shuffle()))
+}
+
+fn rules_or_none() -> impl Strategy<Value = Vec<Rule>> {
+    any::<bool>().prop_map(|some| if some { rules() } else { Vec::new() })
+}
+
+fn all_groups() -> impl Strategy<Value = Groups> {
+    let patterns = ["a*", "b", "unit *"].map(|text| Pattern::parse(text).expect("a pattern")).to_vec();
+    (0_usize..4, any::<bool>(), any::<bool>(), "(p-)?").prop_map(move |(max, allow, rename, prefix)| Groups {
+        max,
+        allow: allow.then(|| patterns.clone()),
+        rename: rename.then(|| ("a".to_owned(), "b".to_owned())).into_iter().collect(),
+        prefix,
+    })
+}
+
 proptest! {
     #[test]
-    fn the_same_person_is_the_same_subject(
-        id in "\\S{1,20}",
-        mut groups in proptest::collection::vec("[a-c]{0,2}", 0..6),
-        max in 0_usize..4,
-    ) {
-        let groups_of = |rules| Mapping::new(rules, Some(template("{source}|{id}")), Groups { max, ..Groups::default() });
-        let one = Identity { id, groups: groups.clone(), ..ada() };
-        groups.reverse();
-        let other = Identity { groups, ..one.clone() };
-        for mapping in [groups_of(Vec::new()), groups_of(rules())] {
-            let decision = mapping.decide(&one);
-            if let Ok(subject) = &decision.result {
-                prop_assert!(!subject.id.is_empty() && !subject.name.is_empty() && !subject.email.is_empty());
-                prop_assert!(subject.groups.len() <= max && subject.groups.is_sorted());
-            }
-            prop_assert_eq!(&decision.result, &mapping.decide(&one).result);
-            prop_assert_eq!(&decision.result, &mapping.decide(&other).result);
+    fn the_same_person_is_the_same_subject((one, groups) in people(), rules in rules_or_none(), groups_of in all_groups()) {
+        let mapping = Mapping::new(rules.clone(), Some(template("{source}|{id}")), groups_of.clone());
+        let result = mapping.decide(&one).result;
+        prop_assert_eq!(&result, &mapping.decide(&one).result, "deterministic");
+        let shuffled = Identity { groups, ..one.clone() };
+        prop_assert_eq!(&result, &mapping.decide(&shuffled).result, "the order of groups does not matter");
+        let denied = !rules.is_empty()
+            && (one.id == "bob" || (one.id.starts_with('c') && !one.claims.contains_key("employee")));
+        let by_rule = !rules.is_empty() && one.id.starts_with('c');
+        prop_assert_eq!(result.is_err(), denied || (one.email.is_none() && !by_rule), "{:?}", result);
+        if let Ok(subject) = result {
+            prop_assert!(!subject.id.is_empty() && !subject.name.is_empty() && !subject.email.is_empty());
+            prop_assert!(subject.groups.len() <= groups_of.max && subject.groups.is_sorted());
+            prop_assert!(subject.groups.windows(2).all(|pair| pair[0] != pair[1]));
         }
     }
 
