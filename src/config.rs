@@ -25,6 +25,7 @@ mod header;
 mod mapping;
 mod oidc;
 mod page;
+mod problem;
 mod reader;
 mod server;
 pub mod settings;
@@ -33,9 +34,11 @@ mod subject;
 mod tickets;
 mod tls;
 
+pub use file::Env;
 use file::Sources;
+pub use problem::{Problem, Problems};
 use reader::Reader;
-pub use reader::{Env, Problem, Problems, Shown};
+pub use reader::Shown;
 pub use tls::Tls;
 
 /// The exit code for a configuration that cannot be used (`EX_CONFIG` of BSD's sysexits).

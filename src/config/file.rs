@@ -1,13 +1,16 @@
 //! The file that `CONFIG_FILE` names: TOML, with the lists that variables cannot hold, and any other setting under its own
 //! name. The environment wins.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use toml::{Table, Value};
 
-use super::reader::{Env, Problem};
+use super::problem::Problem;
 use super::settings::{find, nearest};
+
+/// The environment as a value: names and what they are set to.
+pub type Env = BTreeMap<String, String>;
 
 /// The lists and tables that only the file can hold.
 const LISTS: [&str; 2] = ["pages", "mapping"];

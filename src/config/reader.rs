@@ -1,7 +1,5 @@
 //! Takes settings out of an environment and collects every problem on the way, so that one run reports them all.
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::fmt::Display;
 use std::time::Duration;
 
@@ -9,44 +7,8 @@ use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 
 use super::file::Sources;
+use super::problem::{Problem, Problems};
 use super::settings::{FOREIGN, OURS, SETTINGS, Setting, find, nearest};
-
-/// The environment as a value: names and what they are set to.
-pub type Env = BTreeMap<String, String>;
-
-/// One thing that keeps the server from starting.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The variable.
-    pub variable: String,
-    /// What is wrong with it, as the end of a sentence that the variable begins.
-    pub reason: String,
-    /// What to do about it.
-    pub remedy: String,
-}
-
-/// Everything that keeps the server from starting, and what else was noticed.
-#[derive(Debug, thiserror::Error)]
-pub struct Problems {
-    /// At least one.
-    pub problems: Vec<Problem>,
-    /// Remarks that alone would not keep it from starting.
-    pub hints: Vec<String>,
-}
-
-impl Display for Problems {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = self.problems.len();
-        writeln!(f, "the configuration has {count} problem{}", if count == 1 { "" } else { "s" })?;
-        for Problem { variable, reason, remedy } in &self.problems {
-            write!(f, "\n  {variable} {reason}\n      {remedy}\n")?;
-        }
-        for (place, hint) in self.hints.iter().enumerate() {
-            writeln!(f, "{}  note: {hint}", if place == 0 { "\n" } else { "" })?;
-        }
-        Ok(())
-    }
-}
 
 /// One line of `config show`.
 #[derive(Clone, Debug, PartialEq, Eq)]

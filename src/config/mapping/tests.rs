@@ -1,6 +1,6 @@
 use super::*;
+use crate::config::Env;
 use crate::config::file::Sources;
-use crate::config::reader::Env;
 
 /// What is noted about a template when these ways of signing in are open.
 fn hints(template: &str, open: &[Source], shared: bool) -> Vec<String> {
