@@ -189,7 +189,7 @@ impl Users {
     /// The active users with this address.
     ///
     /// # Errors
-    /// When there is no clear answer within [`LONGEST`], or the tenant has asked for a pause.
+    /// When there is no clear answer within 8 s, or the tenant has asked for a pause.
     pub async fn with_email(&self, email: &Address, now: OffsetDateTime) -> Result<Matches, Error> {
         let until = *self.rests_until.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(rest) = until.and_then(|until| Duration::try_from(until - now).ok()).filter(|rest| !rest.is_zero())

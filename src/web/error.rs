@@ -1,5 +1,5 @@
 //! One answer per failure: a page for people, JSON for programs. The cause goes to the log, once, here; what visitors are
-//! told is in [`failure`], and how it is shown in [`present`].
+//! told is in `failure`, and how it is shown in `present`.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
