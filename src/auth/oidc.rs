@@ -11,8 +11,8 @@ use std::time::Duration as StdDuration;
 use openidconnect::core::{CoreAuthPrompt, CoreAuthenticationFlow};
 use openidconnect::url::Url;
 use openidconnect::{
-    AccessToken, AuthorizationCode, ClientId, CsrfToken, ErrorResponse, IssuerUrl, Nonce, OAuth2TokenResponse,
-    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope, TokenResponse,
+    AuthorizationCode, ClientId, CsrfToken, ErrorResponse, IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge,
+    PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope, TokenResponse,
 };
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -235,11 +235,14 @@ impl Oidc {
             .set_pkce_verifier(pending.verifier);
         let tokens = request.request_async(self.provider.http()).await.map_err(token_problem)?;
         let token = tokens.id_token().ok_or_else(|| Error::Unusable("it gave no ID token".into()))?;
-        let verified = self.verify(metadata, token, &pending.nonce, tokens.access_token(), now).await?;
+        let access_token = tokens.access_token();
+        let by =
+            |metadata: &Metadata| id_token::verify(token, metadata, &self.settings, &pending.nonce, access_token, now);
+        let verified = self.by_keys(&metadata, by).await?;
 
         let mut said = verified.claims;
         if claims::lack(&said, &self.settings) {
-            self.provider.add_user_info(&client, tokens.access_token(), verified.subject, &mut said).await?;
+            self.provider.add_user_info(&client, access_token, verified.subject, &mut said).await?;
         }
         let provider_session = said.get("sid").and_then(|sid| sid.as_str()).map(|sid| self.provider_session(sid));
         let identity = claims::identity(said, &self.settings.groups_claim)?;
@@ -266,19 +269,15 @@ impl Oidc {
         }
     }
 
-    /// Verifies an ID token; when it does not fit the keys that are known, with the keys that there are now.
-    async fn verify(
+    /// Judges by the keys that are known; when they do not fit, by those that there are now.
+    async fn by_keys<T>(
         &self,
-        metadata: Arc<Metadata>,
-        token: &id_token::IdToken,
-        nonce: &Nonce,
-        access_token: &AccessToken,
-        now: OffsetDateTime,
-    ) -> Result<id_token::Verified, Error> {
-        let by = |metadata: &Metadata| id_token::verify(token, metadata, &self.settings, nonce, access_token, now);
-        match by(&metadata) {
-            Err(problem) if problem.is_of_keys() => by(&*self.provider.metadata_anew().await?).map_err(Error::from),
-            other => other.map_err(Error::from),
+        known: &Metadata,
+        judge: impl Fn(&Metadata) -> Result<T, id_token::Problem>,
+    ) -> Result<T, Error> {
+        match judge(known) {
+            Err(problem) if problem.is_of_keys() => Ok(judge(&*self.provider.metadata_anew().await?)?),
+            other => Ok(other?),
         }
     }
 
@@ -310,11 +309,7 @@ impl Oidc {
     /// [`Error::Unverified`] for a token that is not the provider's, not for us, not of now, or used before.
     pub async fn end_sessions(&self, token: &str, now: OffsetDateTime) -> Result<Ended, Error> {
         let by = |metadata: &Metadata| logout::verify(token, metadata, &self.settings.client_id, now);
-        let verified = match by(&*self.provider.metadata().await?) {
-            Err(problem) if problem.is_of_keys() => by(&*self.provider.metadata_anew().await?),
-            other => other,
-        };
-        let logout::Token { id, until, session, subject } = verified?;
+        let logout::Token { id, until, session, subject } = self.by_keys(&*self.provider.metadata().await?, by).await?;
         let name = format!("{} {id}", self.settings.issuer.as_str());
         if self.store.keeps(Kind::UsedLogoutToken, &name, now).await? {
             return Err(Error::Unverified("the logout token was used before".into()));
