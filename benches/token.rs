@@ -41,6 +41,11 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
 
+/// As the binary has it.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Visitors who ask at the same time.
 const VISITORS: usize = 16;
 /// The endpoint may cost this much of a bare signature.

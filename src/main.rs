@@ -15,6 +15,12 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt};
 
+/// What visitors wait for is made of many small pieces; the system's allocator costs a tenth more (docs/performance.md). On
+/// a host with little memory, build with `--no-default-features`.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Embeds Qlik Cloud sheets in a company's portal, without a second login.
 ///
 /// Settings are environment variables, or lines of a file named .env in the working directory; the manual of all settings

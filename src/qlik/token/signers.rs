@@ -17,7 +17,7 @@ use crate::qlik::key::{KeyError, SigningKey};
 
 /// How long a token that is ready may wait for the next ones, while others stand in line. To wake the thread of a request
 /// costs about a tenth of a signature with 2048 bits; several at once cost as much as one (docs/performance.md).
-const LINGER: Duration = Duration::from_millis(4);
+const LINGER: Duration = Duration::from_millis(8);
 
 /// The pool. Its threads end when it is dropped.
 #[derive(Debug)]
