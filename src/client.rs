@@ -1,9 +1,13 @@
 //! The HTTP client for calls to the tenant and to an OpenID provider: one user agent, one TLS library, bounded in time, no
 //! redirects.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Client, redirect};
+use rustls::ClientConfig;
+use rustls::crypto::aws_lc_rs;
+use rustls_platform_verifier::BuilderVerifierExt;
 
 /// How long the other side may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -22,4 +26,17 @@ pub fn new() -> reqwest::Result<Client> {
         .timeout(CALL)
         .redirect(redirect::Policy::none())
         .build()
+}
+
+/// What other connections to the tenant speak TLS with: the same library and the same certificate authorities as the client.
+/// No protocol is offered, so it is HTTP/1.1.
+///
+/// # Errors
+/// When the machine's certificate authorities cannot be read.
+pub fn tls() -> Result<Arc<ClientConfig>, rustls::Error> {
+    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_platform_verifier()?
+        .with_no_client_auth();
+    Ok(Arc::new(config))
 }

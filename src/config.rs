@@ -17,7 +17,7 @@ use crate::origin::Origin;
 use crate::pages::Pages;
 use crate::qlik::{Tenant, token};
 use crate::store;
-use crate::{audit, auth, subjects};
+use crate::{audit, auth, subjects, tenant_session};
 
 mod file;
 mod frames;
@@ -26,6 +26,7 @@ mod mapping;
 mod oidc;
 mod page;
 mod problem;
+mod proxy;
 mod reader;
 mod server;
 pub mod settings;
@@ -53,6 +54,10 @@ pub struct Config {
     pub tenant: Tenant,
     /// What there is to see.
     pub pages: Pages,
+    /// Beginnings of the tenant's paths that are passed on besides those that are known to be needed.
+    pub proxy_paths: Vec<String>,
+    /// How the tenant's sessions are kept, for pages that take the proxy.
+    pub tenant_session: tenant_session::Settings,
     /// What tokens say and are signed with.
     pub token: token::Settings,
     /// Ways of signing in that are open; at least one.
@@ -89,6 +94,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// The origin that visitors see.
     pub public_url: Origin,
+    /// The origin beside it under which visitors see what is passed on of the tenant; without one, it is `public_url`.
+    pub proxy_url: Option<Origin>,
     /// The name in the header of each page.
     pub portal_name: String,
     /// Certificate chain and key, when we speak TLS ourselves.
@@ -103,6 +110,13 @@ pub struct Server {
     pub token_allowed_origins: Vec<Origin>,
     /// How long requests may take to finish after the signal to stop.
     pub shutdown_grace: Duration,
+}
+
+impl Server {
+    /// The origin under which visitors see what is passed on of the tenant.
+    pub fn proxy_origin(&self) -> &Origin {
+        self.proxy_url.as_ref().unwrap_or(&self.public_url)
+    }
 }
 
 /// How to log.
@@ -167,6 +181,8 @@ pub fn load(env: &Env, now: OffsetDateTime) -> Result<Loaded, Problems> {
     log(&mut reader);
     let tenant = page::tenant(&mut reader);
     let pages = page::read(&mut reader);
+    let proxy_paths = proxy::paths(&mut reader);
+    let tenant_session = proxy::tenant_session(&mut reader);
     let token = signing::read(&mut reader, now);
     let sign_in = server::sign_in(&mut reader);
     frames::check_ways(&mut reader, server.as_ref(), sign_in.as_deref());
@@ -187,6 +203,8 @@ pub fn load(env: &Env, now: OffsetDateTime) -> Result<Loaded, Problems> {
             server: server?,
             tenant: tenant?,
             pages: pages?,
+            proxy_paths,
+            tenant_session: tenant_session?,
             token: token?,
             sign_in: sign_in?,
             oidc,

@@ -7,11 +7,12 @@
 //!
 //! | floor | rooms |
 //! |---|---|
-//! | 8 | [`commands`]: what the binary does, a file a command |
-//! | 7 | [`web`]: the route table, the layers, the handlers, one answer per failure |
-//! | 6 | [`app`]: everything that a handler may need |
-//! | 5 | [`config`]: checked settings, or every problem at once |
-//! | 4 | [`subjects`]: who an identity is to Qlik, and whose a subject is |
+//! | 9 | [`commands`]: what the binary does, a file a command |
+//! | 8 | [`web`]: the route table, the layers, the handlers, one answer per failure |
+//! | 7 | [`app`]: everything that a handler may need |
+//! | 6 | [`config`]: checked settings, or every problem at once |
+//! | 5 | [`tenant_session`]: the tenant's sessions, kept for our visitors |
+//! | 4 | [`subjects`]: who an identity is to Qlik, and whose a subject is · [`proxy`]: what passes between browser and tenant |
 //! | 3 | [`auth`]: who the visitor is · [`qlik`]: the tenant, the key, the tokens |
 //! | 2 | [`store`]: what must be remembered · [`mapping`]: from identity to subject · [`pages`]: what there is to see · [`audit`]: what happened |
 //! | 1 | [`identity`]: the people · [`origin`]: the places · [`clock`]: the time · [`client`]: calls to others |
@@ -38,7 +39,9 @@ pub mod identity;
 pub mod mapping;
 pub mod origin;
 pub mod pages;
+pub mod proxy;
 pub mod qlik;
 pub mod store;
 pub mod subjects;
+pub mod tenant_session;
 pub mod web;

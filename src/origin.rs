@@ -72,6 +72,24 @@ impl Origin {
         self.0.starts_with("https://")
     }
 
+    /// Host and port, as in the header `Host` (RFC 9110, section 7.2): without the port that is the scheme's own.
+    pub fn authority(&self) -> &str {
+        self.0.split_once("://").map_or(&self.0, |(_, authority)| authority)
+    }
+
+    /// The host, without the port. An IPv6 address has its brackets.
+    pub fn host(&self) -> &str {
+        let authority = self.authority();
+        let end = authority.rfind(':').filter(|&colon| !authority[colon..].contains(']'));
+        &authority[..end.unwrap_or(authority.len())]
+    }
+
+    /// The port, also when it is the scheme's own.
+    pub fn port(&self) -> u16 {
+        let port = self.authority()[self.host().len()..].strip_prefix(':').and_then(|port| port.parse().ok());
+        port.unwrap_or(if self.is_https() { 443 } else { 80 })
+    }
+
     /// The same origin for WebSockets: `wss` for `https`, `ws` for `http`.
     pub fn websocket(&self) -> String {
         format!("ws{}", &self.0["http".len()..])
@@ -126,6 +144,20 @@ mod tests {
         }
         for text in ["http://portal.example", "http://10.0.0.1", "http://localhost.example"] {
             assert_eq!(Origin::parse_secure(text), Err(OriginError::PlainHttp), "{text}");
+        }
+    }
+
+    #[test]
+    fn hosts_and_ports_are_told_apart() {
+        for (text, host, port) in [
+            ("https://portal.example", "portal.example", 443),
+            ("http://localhost:8080", "localhost", 8080),
+            ("https://[2001:db8::1]", "[2001:db8::1]", 443),
+            ("http://[::1]:8080", "[::1]", 8080),
+        ] {
+            let origin = Origin::parse(text).expect(text);
+            assert_eq!((origin.host(), origin.port()), (host, port), "{text}");
+            assert!(text.ends_with(origin.authority()), "{text}");
         }
     }
 

@@ -39,6 +39,10 @@ impl fmt::Display for Slug {
 pub enum Flow {
     /// The browser exchanges a token for the tenant's cookies and frames `/single/`.
     Session,
+    /// The server holds the tenant's cookies, and the browser sees the tenant under an origin of ours.
+    Proxy,
+    /// `Session`; where the browser does not keep the tenant's cookies, `Proxy`.
+    Auto,
 }
 
 impl Flow {
@@ -46,7 +50,24 @@ impl Flow {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Session => "session",
+            Self::Proxy => "proxy",
+            Self::Auto => "auto",
         }
+    }
+
+    /// The flow of this name.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Session, Self::Proxy, Self::Auto].into_iter().find(|flow| flow.as_str() == word)
+    }
+
+    /// Whether the browser may call the tenant itself, which takes a web integration (Qlik Cloud facts, section C.1).
+    pub fn uses_browser(self) -> bool {
+        matches!(self, Self::Session | Self::Auto)
+    }
+
+    /// Whether the tenant's paths have to be passed on.
+    pub fn uses_proxy(self) -> bool {
+        matches!(self, Self::Proxy | Self::Auto)
     }
 }
 
@@ -172,6 +193,11 @@ impl Pages {
     /// The page of this name, whoever may see it: for the audit, which tells refusals from typing errors.
     pub fn named(&self, slug: &str) -> Option<&Page> {
         self.0.iter().find(|page| page.slug.as_str() == slug)
+    }
+
+    /// Whether this person may see a page of this app.
+    pub fn opens_app(&self, app: &str, who: &Identity) -> bool {
+        Uuid::try_parse(app).is_ok_and(|app| self.visible_to(who).any(|page| page.app == app))
     }
 
     /// Every page, in order.

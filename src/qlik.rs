@@ -15,6 +15,7 @@ pub mod users;
 pub struct Tenant {
     /// Where the tenant lives, for example `https://acme.eu.qlikcloud.com`.
     pub origin: Origin,
-    /// The web integration that lists our origin (Qlik Cloud facts, section C.1).
-    pub web_integration: String,
+    /// The web integration that lists our origin (Qlik Cloud facts, section C.1). Without one, browsers cannot call the
+    /// tenant themselves, and every page takes the proxy.
+    pub web_integration: Option<String>,
 }

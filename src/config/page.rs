@@ -18,13 +18,14 @@ pub(super) fn tenant(reader: &mut Reader) -> Option<Tenant> {
             Origin::parse_secure(&url)
         },
     );
-    let web_integration = reader.required(
-        "QLIK_WEB_INTEGRATION_ID",
-        "copy the id from the tenant: Administration, Web, and the entry that lists the origin of PUBLIC_URL",
-        |text| name_of(text, "is not the id of a web integration"),
-    );
-    Some(Tenant { origin: origin?, web_integration: web_integration? })
+    let web_integration = reader
+        .optional(WEB_INTEGRATION, WEB_INTEGRATION_REMEDY, |text| name_of(text, "is not the id of a web integration"));
+    Some(Tenant { origin: origin?, web_integration })
 }
+
+const WEB_INTEGRATION: &str = "QLIK_WEB_INTEGRATION_ID";
+const WEB_INTEGRATION_REMEDY: &str =
+    "copy the id from the tenant: Administration, Web, and the entry that lists the origin of PUBLIC_URL";
 
 /// Ids as Qlik writes them: letters, digits, hyphens and underscores.
 fn name_of(text: &str, reason: &'static str) -> Result<String, &'static str> {
@@ -36,11 +37,19 @@ fn name_of(text: &str, reason: &'static str) -> Result<String, &'static str> {
 pub(super) fn read(reader: &mut Reader) -> Option<Pages> {
     let shared = Shared::read(reader);
     let entries = reader.entries("pages", "begin each entry with [[pages]]");
-    if entries.is_empty() {
+    let pages = if entries.is_empty() {
         shared.page(reader).map(|page| Pages::new(vec![page]))
     } else {
         list::read(reader, entries, &shared)
+    }?;
+    if let Some(page) = pages.all().iter().find(|page| page.flow.uses_browser())
+        && !reader.is_set(WEB_INTEGRATION)
+    {
+        let reason = format!("is not set, and the flow {} of the page {} needs it", page.flow.as_str(), page.slug);
+        let remedy = format!("{WEB_INTEGRATION_REMEDY}; or let the page have the flow proxy, which needs none");
+        reader.problem(WEB_INTEGRATION, reason, remedy);
     }
+    Some(pages)
 }
 
 /// What the variables say for all pages that say nothing else.
@@ -61,8 +70,18 @@ impl Shared {
             options: reader.required("QLIK_OPTIONS", OPTIONS, options),
             language: reader.optional("QLIK_LANGUAGE", LANGUAGE, language),
             identity: reader.optional("QLIK_IDENTITY", IDENTITY, line),
-            flow: reader.required("QLIK_FLOW", FLOW, flow),
+            flow: Self::flow(reader),
         }
+    }
+
+    /// Without a word about it: the way that works in every browser, and by the shorter road where the browser allows it.
+    fn flow(reader: &mut Reader) -> Option<Flow> {
+        if reader.is_set("QLIK_FLOW") {
+            return reader.optional("QLIK_FLOW", FLOW, flow);
+        }
+        let flow = if reader.is_set(WEB_INTEGRATION) { Flow::Auto } else { Flow::Proxy };
+        reader.derived("QLIK_FLOW", flow.as_str(), WEB_INTEGRATION);
+        Some(flow)
     }
 
     /// The one page, when there is no list.
@@ -94,7 +113,7 @@ const THEME: &str = "write a theme id, such as breeze, or leave it out";
 const OPTIONS: &str = "list options of /single/, such as ctxmenu,currsel, or write none";
 const LANGUAGE: &str = "write a language such as de or pt-BR, or leave it out";
 const IDENTITY: &str = "write a word, or leave it out: then each session has its own";
-const FLOW: &str = "write session";
+const FLOW: &str = "write auto, session or proxy; or leave it out";
 
 fn app_id(text: &str) -> Result<Uuid, &'static str> {
     Uuid::try_parse(text).map_err(|_| "is not an app id, which is a GUID")
@@ -122,8 +141,5 @@ fn language(text: &str) -> Result<String, &'static str> {
 }
 
 fn flow(text: &str) -> Result<Flow, &'static str> {
-    match text {
-        "session" => Ok(Flow::Session),
-        _ => Err("is not a flow"),
-    }
+    Flow::parse(text).ok_or("is not a flow")
 }

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use secrecy::ExposeSecret;
 
 use super::reader::{DURATION, Reader, duration, line, list};
-use super::{Server, SessionAges, frames, tls};
+use super::{Server, SessionAges, frames, proxy, tls};
 use crate::auth;
 use crate::identity::Source;
 use crate::origin::Origin;
@@ -21,6 +21,7 @@ pub(super) fn read(reader: &mut Reader) -> Option<Server> {
     let listen = listen(reader);
     let tls = tls::read(reader);
     let public_url = public_url(reader, listen, matches!(tls, Some(Some(_))));
+    let proxy_url = proxy::url(reader, public_url.as_ref());
     let portal_name = reader.required("PORTAL_NAME", "write the name that visitors shall see", line);
     let trusted_proxies = reader
         .optional("TRUSTED_PROXIES", "list addresses or networks, for example 10.0.0.0/8, 192.168.1.7", |text| {
@@ -38,6 +39,7 @@ pub(super) fn read(reader: &mut Reader) -> Option<Server> {
     Some(Server {
         listen: listen?,
         public_url: public_url?,
+        proxy_url,
         portal_name: portal_name?,
         tls: tls?,
         trusted_proxies,

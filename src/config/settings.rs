@@ -42,6 +42,7 @@ pub const SETTINGS: &[Setting] = &[
     // server
     setting("LISTEN").or("127.0.0.1:8080").also(&["PORT"]),
     setting("PUBLIC_URL").also(&["APP_BASE_URL"]),
+    setting("PROXY_URL"),
     setting("PORTAL_NAME").or("Analytics"),
     setting("TLS_CERT_FILE"),
     setting("TLS_KEY_FILE"),
@@ -62,7 +63,12 @@ pub const SETTINGS: &[Setting] = &[
     setting("QLIK_OPTIONS").or("ctxmenu,currsel"),
     setting("QLIK_LANGUAGE"),
     setting("QLIK_IDENTITY").also(&["IDENTITY"]),
-    setting("QLIK_FLOW").or("session"),
+    setting("QLIK_FLOW"),
+    // proxy
+    setting("PROXY_PATHS"),
+    setting("QLIK_SESSION_IDLE").or("30m"),
+    setting("QLIK_SESSION_MAX").or("24h"),
+    setting("QLIK_LOGIN_BUDGET").or("100"),
     // token
     setting("QLIK_JWT_ISSUER").also(&["issuer"]),
     setting("QLIK_JWT_KEY_ID").also(&["keyid"]),
@@ -115,7 +121,7 @@ pub const DEFAULT_KEY_FILE: &str = "keys/privatekey.pem";
 pub const FOREIGN: &[(&str, &str)] = &[("REDIS_URL", "sessions are kept in the database that DATABASE_URL names")];
 
 /// A variable that begins so and is not known is probably a typing error.
-pub const OURS: &[&str] = &["QLIK_", "OIDC_", "TICKET_", "HEADER_", "SUBJECT_", "GROUPS_"];
+pub const OURS: &[&str] = &["QLIK_", "PROXY_", "OIDC_", "TICKET_", "HEADER_", "SUBJECT_", "GROUPS_"];
 
 /// The setting of this name.
 pub fn find(name: &str) -> Option<&'static Setting> {

@@ -62,7 +62,7 @@ pub async fn page(
             origin: app.server.public_url.to_string(),
             app: page.app.to_string(),
             content: page.content.clone(),
-            web_integration: app.tenant.web_integration.clone(),
+            web_integration: app.tenant.web_integration.clone().unwrap_or_default(),
             flow: page.flow.as_str(),
             theme: page.theme.clone().unwrap_or_default(),
             options: page.options.clone(),

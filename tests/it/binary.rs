@@ -57,7 +57,7 @@ fn without_a_configuration_it_says_what_is_missing() {
         let (code, out, err) = run(folder.path(), arguments);
         assert_eq!((code, out.as_str()), (Some(78), ""), "{err}");
         assert!(
-            err.starts_with("qlik-embed-bff: the configuration has 7 problems\n\n  QLIK_TENANT is not set\n"),
+            err.starts_with("qlik-embed-bff: the configuration has 6 problems\n\n  QLIK_TENANT is not set\n"),
             "{err}"
         );
         assert!(err.contains("keygen"), "{err}");

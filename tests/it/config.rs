@@ -14,6 +14,7 @@ use crate::portal::{KEY, settings};
 
 mod file;
 mod pages;
+mod proxy;
 
 fn load(changes: &[(&str, &str)]) -> Result<Loaded, Problems> {
     let folder = tempfile::tempdir().expect("a folder");

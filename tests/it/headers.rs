@@ -32,7 +32,7 @@ async fn the_embed_page_tells_its_script_everything_and_no_secret() {
         ("data-sheet", "PpVjBm"),
         ("data-select", ""),
         ("data-web-integration", "web-integration-1"),
-        ("data-flow", "session"),
+        ("data-flow", "auto"),
         ("data-theme", "breeze"),
         ("data-options", "ctxmenu,currsel"),
         ("data-language", ""),

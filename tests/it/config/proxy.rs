@@ -1,0 +1,96 @@
+//! The settings of the flow `proxy`.
+
+use super::{good, problem};
+use crate::portal::APP_ID;
+
+#[test]
+fn the_flow_follows_from_the_web_integration() {
+    let flow = |changes: &[(&str, &str)]| good(changes).0.pages.all()[0].flow.as_str();
+    assert_eq!(flow(&[]), "auto");
+    assert_eq!(flow(&[("QLIK_WEB_INTEGRATION_ID", "")]), "proxy");
+    for word in ["auto", "session", "proxy"] {
+        assert_eq!(flow(&[("QLIK_FLOW", word)]), word);
+    }
+    assert_eq!(flow(&[("QLIK_FLOW", "proxy"), ("QLIK_WEB_INTEGRATION_ID", "")]), "proxy");
+    for word in ["auto", "session"] {
+        let (variable, reason) = problem(&[("QLIK_FLOW", word), ("QLIK_WEB_INTEGRATION_ID", "")]);
+        assert_eq!(variable, "QLIK_WEB_INTEGRATION_ID");
+        assert_eq!(reason, format!("is not set, and the flow {word} of the page default needs it"));
+    }
+}
+
+#[test]
+fn a_sibling_origin_is_another_host_of_the_same_site() {
+    let public = ("PUBLIC_URL", "https://portal.example");
+    let with = |url| [public, ("PROXY_URL", url)];
+    for (url, hint) in [
+        ("https://analytics.portal.example", false),
+        ("https://analytics.portal.example:8443", false),
+        ("https://elsewhere.test", true),
+        ("https://192.0.2.7", true),
+    ] {
+        let (config, hints) = good(&with(url));
+        assert_eq!(config.server.proxy_origin().as_str(), url);
+        assert_eq!(!hints.is_empty(), hint, "{hints:?}");
+    }
+    assert_eq!(good(&[public]).0.server.proxy_origin().as_str(), "https://portal.example");
+    for (url, expected) in [
+        ("https://portal.example", "has the host of PUBLIC_URL, and the two would share their cookies"),
+        ("https://portal.example:8443", "has the host of PUBLIC_URL, and the two would share their cookies"),
+        ("http://analytics.portal.example", "has another scheme than PUBLIC_URL, so browsers take it for another site"),
+        ("analytics.portal.example", "is not an address such as https://portal.example"),
+    ] {
+        assert_eq!(problem(&with(url)), ("PROXY_URL".to_owned(), expected.to_owned()), "{url}");
+    }
+}
+
+#[test]
+fn more_paths_may_pass_but_not_all_of_them() {
+    assert_eq!(good(&[("PROXY_PATHS", "/hub/, /extra")]).0.proxy_paths, ["/hub/", "/extra"]);
+    for (paths, reason) in [
+        ("/", "has /, which is every path there is"),
+        ("hub/", "has a path that does not begin with one slash"),
+        ("//evil.example", "has a path that does not begin with one slash"),
+        ("/logout", "has /login or /logout, which are never passed on"),
+        ("/hub/,/a%2fb", "has a path with characters that no beginning of a path may have"),
+    ] {
+        assert_eq!(problem(&[("PROXY_PATHS", paths)]), ("PROXY_PATHS".to_owned(), reason.to_owned()), "{paths}");
+    }
+}
+
+#[test]
+fn the_tenants_sessions_are_kept_as_long_as_the_tenant_says() {
+    let of = |changes: &[(&str, &str)]| {
+        let kept = good(changes).0.tenant_session;
+        (kept.idle.as_secs(), kept.max.as_secs(), kept.logins_a_minute)
+    };
+    assert_eq!(of(&[]), (1800, 86_400, 100));
+    let changes = [("QLIK_SESSION_IDLE", "15m"), ("QLIK_SESSION_MAX", "1h"), ("QLIK_LOGIN_BUDGET", "20")];
+    assert_eq!(of(&changes), (900, 3600, 20));
+    for (name, value, reason) in [
+        ("QLIK_SESSION_IDLE", "2d", "is longer than QLIK_SESSION_MAX"),
+        ("QLIK_SESSION_IDLE", "1s", "is less than ten seconds"),
+        ("QLIK_SESSION_MAX", "200h", "is more than 168 hours, which no tenant allows"),
+        ("QLIK_LOGIN_BUDGET", "0", "is not such a number"),
+    ] {
+        assert_eq!(problem(&[(name, value)]), (name.to_owned(), reason.to_owned()));
+    }
+}
+
+#[test]
+fn only_apps_of_visible_pages_are_opened() {
+    let (config, _) = good(&[]);
+    let who = qlik_embed_bff::identity::Identity {
+        source: qlik_embed_bff::identity::Source::Password,
+        id: "ada".into(),
+        name: String::new(),
+        email: None,
+        groups: Vec::new(),
+        claims: serde_json::Map::new(),
+    };
+    assert!(config.pages.opens_app(APP_ID, &who));
+    assert!(config.pages.opens_app(&APP_ID.to_uppercase(), &who));
+    for app in ["", "engineData", "SessionApp_1", "00000000-0000-4000-8000-000000000000"] {
+        assert!(!config.pages.opens_app(app, &who), "{app}");
+    }
+}
