@@ -1,11 +1,28 @@
 //! The flow `proxy`: what passes between a visitor's browser and the tenant. Who the visitor is, and whether they may, is
 //! decided above.
+//!
+//! [`target`] says which paths there are, [`headers`] what may cross in each direction, [`links`] which addresses change on
+//! the way, `connections` keeps connections to the tenant, and `forward` sends one request on.
 
-use std::fmt;
+use std::sync::Arc;
+use std::{fmt, io};
 
-use http::HeaderValue;
+use axum::body::Body;
+use bytes::Bytes;
+use http::{HeaderValue, Response, request};
+use rustls::ClientConfig;
+use tokio::net::TcpStream;
 
+use crate::client;
 use crate::origin::Origin;
+
+mod connections;
+mod forward;
+pub mod headers;
+pub mod links;
+pub mod target;
+
+pub use target::{Refused, Target};
 
 /// What a visitor's request gets of the tenant's session.
 #[derive(Clone)]
@@ -33,4 +50,89 @@ pub struct Settings {
     pub frame_ancestors: Vec<String>,
     /// Beginnings of the tenant's paths that pass besides those that are known to be needed.
     pub more_paths: Vec<String>,
+}
+
+/// Passes requests on to one tenant. Cheap to clone: all clones share their connections.
+#[derive(Clone)]
+pub struct Proxy(Arc<Inner>);
+
+struct Inner {
+    paths: target::Paths,
+}
+
+/// The tenant's answer, ready for the browser.
+#[derive(Debug)]
+pub struct Passed {
+    /// Its headers have passed [`headers`]; its body is still on its way.
+    pub response: Response<Body>,
+    /// The cookies that the tenant set, for our keeping of its session. They are marked as sensitive.
+    pub set_cookies: Vec<HeaderValue>,
+}
+
+/// What the tenant said to an upgrade.
+#[derive(Debug)]
+pub enum Upgrade {
+    /// It speaks another protocol from here on.
+    Accepted {
+        /// The 101 for the browser: only what the handshake needs (RFC 6455, section 4.2.2).
+        response: Response<()>,
+        /// The connection, with nothing of HTTP left in it.
+        io: Tunnel,
+        /// What came together with the answer and belongs to the new protocol.
+        read_ahead: Bytes,
+    },
+    /// It answered like to any other request.
+    Refused(Passed),
+}
+
+/// A connection to the tenant.
+#[derive(Debug)]
+pub enum Tunnel {
+    /// To a tenant on this machine.
+    Plain(TcpStream),
+    /// To every other.
+    Tls(Box<tokio_rustls::client::TlsStream<TcpStream>>),
+}
+
+/// Why the tenant's answer did not come, or not to its end. No message names a path, a header or a value.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no connection to the tenant: its name, its address, its certificate.
+    #[error("cannot connect to the tenant")]
+    Unreachable(#[source] io::Error),
+    /// It took too long to connect or to begin the answer, or the answer stalled.
+    #[error("the tenant does not answer")]
+    TimedOut,
+    /// The connection broke, or what came is not HTTP.
+    #[error("the tenant's answer broke off")]
+    Broken(#[source] hyper::Error),
+    /// The visitor's own body did not come to its end.
+    #[error("the request broke off")]
+    Request(#[source] hyper::Error),
+    /// It is HTTP, but nothing that can be passed on.
+    #[error("the tenant's answer cannot be passed on: {0}")]
+    Unusable(&'static str),
+}
+
+impl Proxy {
+    /// Passes requests on as the settings say. Connects to nobody yet.
+    ///
+    /// # Errors
+    /// When the machine's certificate authorities cannot be read.
+    pub fn new(settings: Settings) -> Result<Self, rustls::Error> {
+        Ok(Self::with_tls(settings, client::tls()?))
+    }
+
+    /// Like [`Proxy::new`], with certificate authorities of one's own.
+    pub fn with_tls(settings: Settings, _tls: Arc<ClientConfig>) -> Self {
+        Self(Arc::new(Inner { paths: target::Paths::new(settings.more_paths) }))
+    }
+
+    /// Which path of the tenant a request is for.
+    ///
+    /// # Errors
+    /// When it is for none that passes, or is not what a browser would write.
+    pub fn target(&self, head: &request::Parts) -> Result<Target, Refused> {
+        self.0.paths.target(head)
+    }
 }
