@@ -10,7 +10,6 @@ use crate::auth::header;
 use crate::auth::oidc::Oidc;
 use crate::auth::password::Passwords;
 use crate::auth::ticket::Tickets;
-use crate::client;
 use crate::clock::Clock;
 use crate::config::{Config, Server, SessionAges};
 use crate::identity::Source;
@@ -64,12 +63,13 @@ impl App {
         let store = Store::open(&config.store).await?;
         let oidc = match config.oidc {
             Some(settings) => {
-                let client = client::new().context(NO_CLIENT)?;
+                let client = config.tenant.authorities.client().context(NO_CLIENT)?;
                 Some(Oidc::new(settings, client, store.clone(), clock.clone()))
             }
             None => None,
         };
-        let tickets = config.ticket.map(|settings| Tickets::new(settings, store.clone(), client::new));
+        let tickets =
+            config.ticket.map(|settings| Tickets::new(settings, store.clone(), || config.tenant.authorities.client()));
         Ok(Self(Arc::new(Parts {
             server: config.server,
             tenant: config.tenant,

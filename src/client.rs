@@ -4,39 +4,56 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Client, redirect};
+use reqwest::{Certificate, Client, redirect};
 use rustls::ClientConfig;
 use rustls::crypto::aws_lc_rs;
-use rustls_platform_verifier::BuilderVerifierExt;
+use rustls::pki_types::CertificateDer;
+use rustls_platform_verifier::Verifier;
 
 /// How long the other side may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long one call may take in all.
 const CALL: Duration = Duration::from_secs(30);
 
-/// Makes the client. Share it: it keeps connections open.
-///
-/// # Errors
-/// When the machine's certificate authorities cannot be read.
-#[expect(clippy::disallowed_methods, reason = "the one place where clients are made")]
-pub fn new() -> reqwest::Result<Client> {
-    Client::builder()
-        .user_agent(concat!("qlik-embed-bff/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(CONNECT)
-        .timeout(CALL)
-        .redirect(redirect::Policy::none())
-        .build()
-}
+/// Who may vouch for the servers that we call: the machine's certificate authorities, and what an administrator adds.
+#[derive(Clone, Debug, Default)]
+pub struct Authorities(Arc<[CertificateDer<'static>]>);
 
-/// What other connections to the tenant speak TLS with: the same library and the same certificate authorities as the client.
-/// No protocol is offered, so it is HTTP/1.1.
-///
-/// # Errors
-/// When the machine's certificate authorities cannot be read.
-pub fn tls() -> Result<Arc<ClientConfig>, rustls::Error> {
-    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_platform_verifier()?
-        .with_no_client_auth();
-    Ok(Arc::new(config))
+impl Authorities {
+    /// The machine's, and these.
+    pub fn and(more: Vec<CertificateDer<'static>>) -> Self {
+        Self(more.into())
+    }
+
+    /// Makes a client for single calls. Share it: it keeps connections open.
+    ///
+    /// # Errors
+    /// When the machine's certificate authorities cannot be read.
+    #[expect(clippy::disallowed_methods, reason = "the one place where clients are made")]
+    pub fn client(&self) -> reqwest::Result<Client> {
+        let more: Result<Vec<_>, _> = self.0.iter().map(|certificate| Certificate::from_der(certificate)).collect();
+        Client::builder()
+            .user_agent(concat!("qlik-embed-bff/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT)
+            .timeout(CALL)
+            .redirect(redirect::Policy::none())
+            .tls_certs_merge(more?)
+            .build()
+    }
+
+    /// What other connections speak TLS with: the same library and the same authorities as the client. No protocol is offered,
+    /// so it is HTTP/1.1.
+    ///
+    /// # Errors
+    /// When the machine's certificate authorities cannot be read.
+    pub fn tls(&self) -> Result<Arc<ClientConfig>, rustls::Error> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let verifier = Verifier::new_with_extra_roots(self.0.iter().cloned(), provider.clone())?;
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .dangerous() // so rustls calls any verifier that is not its own; this is that of the platform
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
+        Ok(Arc::new(config))
+    }
 }

@@ -13,7 +13,6 @@ use http::{HeaderValue, Response, request};
 use rustls::ClientConfig;
 use tokio::net::TcpStream;
 
-use crate::client;
 use crate::origin::Origin;
 
 mod connections;
@@ -115,15 +114,7 @@ pub enum Error {
 }
 
 impl Proxy {
-    /// Passes requests on as the settings say. Connects to nobody yet.
-    ///
-    /// # Errors
-    /// When the machine's certificate authorities cannot be read.
-    pub fn new(settings: Settings) -> Result<Self, rustls::Error> {
-        Ok(Self::with_tls(settings, client::tls()?))
-    }
-
-    /// Like [`Proxy::new`], with certificate authorities of one's own.
+    /// Passes requests on as the settings say, with TLS that believes whom the configuration names. Connects to nobody yet.
     pub fn with_tls(settings: Settings, _tls: Arc<ClientConfig>) -> Self {
         Self(Arc::new(Inner { paths: target::Paths::new(settings.more_paths) }))
     }

@@ -3,6 +3,7 @@
 //! Facts about Qlik's behaviour come from its published documentation and client sources; a comment "Qlik Cloud facts,
 //! section X" names the part of that collection on which a rule rests.
 
+use crate::client::Authorities;
 use crate::origin::Origin;
 
 pub mod key;
@@ -18,4 +19,6 @@ pub struct Tenant {
     /// The web integration that lists our origin (Qlik Cloud facts, section C.1). Without one, browsers cannot call the
     /// tenant themselves, and every page takes the proxy.
     pub web_integration: Option<String>,
+    /// Who may vouch for it.
+    pub authorities: Authorities,
 }

@@ -13,7 +13,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::identity::{Identity, Subject};
 use crate::mapping::{Decision, Denied, Mapping, Step};
-use crate::origin;
+use crate::qlik::Tenant;
 use crate::qlik::users::{self, Access, Address, Matches, Users};
 use crate::store::subjects::{Claim, Found, Spelling, Standing, fold};
 use crate::store::{self, Store};
@@ -36,7 +36,7 @@ pub struct Settings {
 #[derive(Clone, Debug)]
 pub struct LookUp {
     /// The tenant.
-    pub tenant: origin::Origin,
+    pub tenant: Tenant,
     /// By what right.
     pub access: Access,
     /// What holds when it does not have exactly one.
@@ -187,7 +187,9 @@ impl Subjects {
     /// When the machine's certificate authorities cannot be read, which a look-up needs.
     pub fn new(settings: Settings, mapping: Mapping, store: Option<Store>) -> reqwest::Result<Self> {
         let look_up = match settings.look_up {
-            Some(LookUp { tenant, access, otherwise }) => Some((Users::new(tenant, access)?, otherwise)),
+            Some(LookUp { tenant: Tenant { origin, authorities, .. }, access, otherwise }) => {
+                Some((Users::new(origin, access, &authorities)?, otherwise))
+            }
             None => None,
         };
         let (flights, in_vain) = (Cache::new(LOOK_UPS), Cache::new(LOOK_UPS));

@@ -8,7 +8,6 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::client;
 use crate::config::{self, Env, ToFindSubjects};
 use crate::identity::{Account, Subject};
 use crate::qlik::{Tenant, session, token};
@@ -108,7 +107,7 @@ async fn attempt(
     now: OffsetDateTime,
 ) -> anyhow::Result<()> {
     let token = settings.mint(subject, now)?;
-    session::log_in(&client::new()?, &tenant.origin, &token).await?;
+    session::log_in(&tenant.authorities.client()?, &tenant.origin, &token).await?;
     println!("The tenant {} accepted the token: {} is signed in as {}.", tenant.origin, subject.name, subject.id);
     Ok(())
 }

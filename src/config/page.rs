@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::reader::{Reader, line, list as items};
+use super::tls;
 use crate::origin::Origin;
 use crate::pages::{Audience, Content, Flow, Page, Pages, Slug};
 use crate::qlik::Tenant;
@@ -20,7 +21,8 @@ pub(super) fn tenant(reader: &mut Reader) -> Option<Tenant> {
     );
     let web_integration = reader
         .optional(WEB_INTEGRATION, WEB_INTEGRATION_REMEDY, |text| name_of(text, "is not the id of a web integration"));
-    Some(Tenant { origin: origin?, web_integration })
+    let authorities = tls::authorities(reader);
+    Some(Tenant { origin: origin?, web_integration, authorities: authorities? })
 }
 
 const WEB_INTEGRATION: &str = "QLIK_WEB_INTEGRATION_ID";

@@ -46,6 +46,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("PORTAL_NAME").or("Analytics"),
     setting("TLS_CERT_FILE"),
     setting("TLS_KEY_FILE"),
+    setting("TLS_CA_FILE"),
     setting("TRUSTED_PROXIES"),
     setting("FRAME_ANCESTORS").or("'self'"),
     setting("TOKEN_ALLOWED_ORIGINS"),

@@ -28,7 +28,7 @@ pub(super) fn read(reader: &mut Reader, tenant: Option<&Tenant>, shared: Option<
         }
     }
     let look_up = match access.filter(|_| wanted == Some(true)) {
-        Some(access) => Some(LookUp { tenant: tenant?.origin.clone(), access, otherwise: otherwise? }),
+        Some(access) => Some(LookUp { tenant: tenant?.clone(), access, otherwise: otherwise? }),
         None => None,
     };
     Some(Settings { shared: shared?, look_up })

@@ -9,6 +9,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::reader::Reader;
+use crate::client::Authorities;
 
 /// PEM files for TLS.
 #[derive(Clone, Debug)]
@@ -40,6 +41,25 @@ impl Tls {
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Arc::new(config))
     }
+}
+
+/// Who may vouch for the servers that we call, besides whom the machine trusts.
+pub(super) fn authorities(reader: &mut Reader) -> Option<Authorities> {
+    const REMEDY: &str = "name a PEM file with the certificates of the authorities, or leave it out";
+    if !reader.is_set("TLS_CA_FILE") {
+        return Some(Authorities::default());
+    }
+    reader.optional("TLS_CA_FILE", REMEDY, |text| {
+        let certificates = CertificateDer::pem_file_iter(text)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(|problem| format!("names a file that cannot be read ({problem})"))?;
+        if certificates.is_empty() {
+            return Err("names a file without a certificate in PEM format".to_owned());
+        }
+        let authorities = Authorities::and(certificates);
+        authorities.tls().map_err(|problem| format!("has a certificate that cannot be used ({problem})"))?;
+        Ok(authorities)
+    })
 }
 
 /// `None` after a problem; `Some(None)` when TLS is left to a proxy.

@@ -16,7 +16,7 @@ use time::OffsetDateTime;
 use url::Url;
 
 use super::session;
-use crate::client;
+use crate::client::Authorities;
 use crate::origin::Origin;
 
 /// How long a look-up may take in all; a visitor waits for it.
@@ -176,9 +176,9 @@ impl Users {
     ///
     /// # Errors
     /// When the machine's certificate authorities cannot be read.
-    pub fn new(tenant: Origin, access: Access) -> reqwest::Result<Self> {
+    pub fn new(tenant: Origin, access: Access, authorities: &Authorities) -> reqwest::Result<Self> {
         Ok(Self {
-            client: client::new()?,
+            client: authorities.client()?,
             tenant,
             access,
             token: tokio::sync::Mutex::default(),

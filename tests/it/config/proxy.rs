@@ -94,3 +94,22 @@ fn only_apps_of_visible_pages_are_opened() {
         assert!(!config.pages.opens_app(app, &who), "{app}");
     }
 }
+
+#[test]
+fn more_authorities_may_vouch_for_the_tenant() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("ca.pem");
+    let path = file.to_str().expect("a path");
+    std::fs::write(&file, &*crate::portal::KEY.certificate).expect("written");
+    let (config, hints) = good(&[("TLS_CA_FILE", path)]);
+    assert_eq!(hints, Vec::<String>::new());
+    assert!(config.tenant.authorities.client().is_ok() && config.tenant.authorities.tls().is_ok());
+    for (text, reason) in [
+        ("", "names a file without a certificate in PEM format"),
+        ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "has a certificate that cannot be used ("),
+    ] {
+        std::fs::write(&file, text).expect("written");
+        let (variable, said) = problem(&[("TLS_CA_FILE", path)]);
+        assert!(variable == "TLS_CA_FILE" && said.starts_with(reason), "{said}");
+    }
+}
