@@ -17,6 +17,7 @@ use crate::pages::Pages;
 use crate::qlik::{Tenant, token};
 use crate::store::Store;
 use crate::subjects::Subjects;
+use crate::tenant_session::TenantSessions;
 
 /// The application. Clones share it.
 #[derive(Clone)]
@@ -31,9 +32,11 @@ pub struct Parts {
     /// What there is to see.
     pub pages: Pages,
     /// From identities to subjects.
-    pub subjects: Subjects,
+    pub subjects: Arc<Subjects>,
     /// Makes tokens.
     pub tokens: token::Issuer,
+    /// The tenant's sessions, for pages that take the proxy.
+    pub tenant_sessions: TenantSessions,
     /// Ways of signing in that are open.
     pub sign_in: Vec<Source>,
     /// How a proxy before us says who the visitor is, when that way is open.
@@ -70,12 +73,23 @@ impl App {
         };
         let tickets =
             config.ticket.map(|settings| Tickets::new(settings, store.clone(), || config.tenant.authorities.client()));
+        let subjects = Subjects::new(config.subjects, config.mapping, Some(store.clone())).context(NO_CLIENT)?;
+        let subjects = Arc::new(subjects);
+        let tokens = token::Issuer::new(config.token).context("cannot start the threads that sign tokens")?;
+        let tenant_sessions = TenantSessions::new(
+            config.tenant_session,
+            &config.tenant,
+            Arc::clone(&subjects),
+            tokens.clone(),
+            store.clone(),
+        );
         Ok(Self(Arc::new(Parts {
             server: config.server,
             tenant: config.tenant,
             pages: config.pages,
-            subjects: Subjects::new(config.subjects, config.mapping, Some(store.clone())).context(NO_CLIENT)?,
-            tokens: token::Issuer::new(config.token).context("cannot start the threads that sign tokens")?,
+            subjects,
+            tokens,
+            tenant_sessions: tenant_sessions.context(NO_CLIENT)?,
             sign_in: config.sign_in,
             header: config.header,
             passwords: Passwords::new(store.clone()),
@@ -86,6 +100,14 @@ impl App {
             clock,
             draining: AtomicBool::new(false),
         })))
+    }
+
+    /// What goes on beside requests: sessions that have ended are noticed, wherever they ended, and the tenant's end with
+    /// them. Runs until the store is closed.
+    pub async fn tend(&self) {
+        let ending = tokio::spawn(self.tenant_sessions.clone().run(self.clock.clone()));
+        self.store.watch().await;
+        ending.abort();
     }
 
     /// From now on this instance is not ready: it finishes what it has and takes nothing new.

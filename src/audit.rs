@@ -54,6 +54,22 @@ pub enum Event<'a> {
     },
     /// Somebody got no token.
     TokenRefused(Refusal<'a>),
+    /// The server logged in to the tenant for a visitor.
+    TenantSessionBegun {
+        /// For whom.
+        identity: &'a Identity,
+        /// Who that is to Qlik.
+        subject: &'a str,
+        /// What named the subject: a rule, or a word such as `list`.
+        rule: &'a str,
+    },
+    /// The server could not log in to the tenant for somebody.
+    TenantSessionRefused(Refusal<'a>),
+    /// The server ended a session at the tenant, because the visitor's own had ended.
+    TenantSessionEnded {
+        /// Whose it was: an [`Identity::key`].
+        identity: &'a str,
+    },
     /// A visitor ended their session.
     SignedOut(&'a Identity),
     /// A session was ended otherwise than by signing out.
@@ -86,16 +102,18 @@ pub struct Refusal<'a> {
     pub reason: &'a dyn Display,
 }
 
-/// Writes an event down. Costs next to nothing when nobody listens.
-pub fn record(caller: Caller, event: &Event<'_>) {
+/// Writes an event down, with the request that made it happen, if one did. Costs next to nothing when nobody listens.
+pub fn record(caller: impl Into<Option<Caller>>, event: &Event<'_>) {
+    let caller = caller.into();
+    let (request, address) = (caller.map(|caller| caller.request.simple()), caller.map(|caller| caller.address));
     // One place decides about the fields; levels are part of a macro's call, so there are two of these.
     macro_rules! write_down {
         ($level:ident, $what:literal, $($fields:tt)*) => {
             tracing::$level!(
                 target: TARGET,
                 $($fields)*,
-                request_id = %caller.request.simple(),
-                address = %caller.address,
+                request_id = request.map(display),
+                address = address.map(display),
                 $what
             )
         };
@@ -117,6 +135,17 @@ pub fn record(caller: Caller, event: &Event<'_>) {
             let Refusal { identity, page, rule, reason } = *refusal;
             write_down!(warn, "token refused", identity = identity.map(key), page = page, rule = rule, reason = %reason);
         }
+        Event::TenantSessionBegun { identity, subject, rule } => {
+            write_down!(info, "tenant session begun", identity = key(identity), subject = subject, rule = rule);
+        }
+        Event::TenantSessionRefused(ref refusal) => {
+            let Refusal { identity, page, rule, reason } = *refusal;
+            write_down!(
+                warn, "tenant session refused",
+                identity = identity.map(key), page = page, rule = rule, reason = %reason
+            );
+        }
+        Event::TenantSessionEnded { identity } => write_down!(info, "tenant session ended", identity = identity),
         Event::SignedOut(identity) => write_down!(info, "signed out", identity = key(identity)),
         Event::SessionEnded { identity, reason } => {
             write_down!(info, "session ended", identity = key(identity), reason = %reason);

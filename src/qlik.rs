@@ -6,6 +6,8 @@
 use crate::client::Authorities;
 use crate::origin::Origin;
 
+pub mod cookies;
+mod date;
 pub mod key;
 pub mod session;
 pub mod token;

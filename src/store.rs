@@ -1,5 +1,5 @@
-//! What must be remembered: local accounts, sessions (encrypted, they expire), failed attempts to sign in, and whose
-//! each subject is.
+//! What must be remembered: local accounts, sessions (encrypted, they expire) and what belongs to them, failed attempts to
+//! sign in, and whose each subject is.
 //!
 //! One SQLite file today. Callers see accounts, records, counts and standings; only `store/sqlite.rs` knows that there is SQL.
 
@@ -17,18 +17,25 @@ use time::OffsetDateTime;
 
 use crate::identity::Account;
 
+mod attached;
+mod ended;
+pub mod locks;
 mod seal;
 pub mod secret;
 pub mod sessions;
 mod sqlite;
 pub mod subjects;
+pub mod tenant_sessions;
 
+pub use attached::Attached;
+use ended::Ends;
+pub use ended::SessionRef;
 use seal::Seal;
 use sqlite::Sqlite;
 use subjects::Standing;
 
-/// How long a record that was read is answered from memory. Another process (`users remove`) ends sessions in the
-/// database; this is how long this one may not have noticed.
+/// How long a record that was read is answered from memory. Another process may change it in the database; this is how long
+/// this one may not have noticed. Of ends it learns sooner ([`Store::watch`]).
 const CACHE_TIME: Duration = Duration::from_secs(5);
 /// How many records memory holds at the most; each is well below 1 KiB.
 const CACHE_RECORDS: u64 = 10_000;
@@ -109,6 +116,7 @@ pub struct Store {
     standings: Cache<Box<str>, Arc<Standing>>,
     /// Counts changes of records, so that a reader notices when what it has just read may be history.
     changes: Arc<AtomicU64>,
+    ends: Arc<Ends>,
 }
 
 /// What is kept under a name besides sessions. Names of one kind are apart from those of another.
@@ -122,6 +130,14 @@ pub enum Kind {
     UsedLogoutToken,
     /// The ID token with which a session began, to sign out with: by a name that the session knows.
     IdToken,
+    /// A session on the proxy's own origin: by its cookie there.
+    ProxyVisit,
+    /// The way there: by a code that is good once.
+    HandOver,
+    /// Somebody is at work on something that is to be done once: by what it is.
+    Lock,
+    /// Something is not to be tried for a while: by what it is.
+    Pause,
 }
 
 impl Kind {
@@ -131,6 +147,10 @@ impl Kind {
             Self::UsedTicket => b"used ticket",
             Self::UsedLogoutToken => b"used logout token",
             Self::IdToken => b"id token",
+            Self::ProxyVisit => b"proxy visit",
+            Self::HandOver => b"hand-over",
+            Self::Lock => b"lock",
+            Self::Pause => b"pause",
         };
         hash(&[kind, b"\0", name.as_bytes()].concat())
     }
@@ -157,7 +177,14 @@ struct Marks {
     provider_session: Option<[u8; 32]>,
 }
 
-type CachedRecord = (OffsetDateTime, Arc<[u8]>);
+/// A record as memory has it, opened.
+#[derive(Clone, Debug)]
+struct CachedRecord {
+    until: OffsetDateTime,
+    value: Arc<[u8]>,
+    /// The session to which it belongs.
+    session: Option<SessionRef>,
+}
 
 /// One digest for all that the database should not know in clear.
 fn hash(text: &[u8]) -> [u8; 32] {
@@ -178,7 +205,9 @@ impl Store {
         let sqlite = Sqlite::open(&settings.file).await?;
         let cache = Cache::builder().max_capacity(CACHE_RECORDS).time_to_live(CACHE_TIME).build();
         let standings = Cache::builder().max_capacity(CACHE_RECORDS).time_to_live(CACHE_TIME).build();
-        Ok(Self { sqlite, seal: Arc::new(Seal::new(&secret)), cache, standings, changes: Arc::default() })
+        let (seal, changes) = (Arc::new(Seal::new(&secret)), Arc::default());
+        let ends = Arc::new(Ends::behind(sqlite.last_ended_session().await?));
+        Ok(Self { sqlite, seal, cache, standings, changes, ends })
     }
 
     /// Opens a database that is there already, for commands that only look or change.
@@ -231,7 +260,9 @@ impl Store {
     /// # Errors
     /// When the database does not answer; then nothing has changed.
     pub async fn set_password(&self, id: &str, password_hash: &str, owner: &str) -> Result<bool, Error> {
-        self.sqlite.set_password(id, password_hash, &hash(owner.as_bytes())).await
+        let set = self.sqlite.set_password(id, password_hash, &hash(owner.as_bytes())).await;
+        self.ended_some();
+        set
     }
 
     /// Removes an account, the sessions of `owner`, and what is remembered of its subject. `false` when there is no such
@@ -242,6 +273,7 @@ impl Store {
     pub async fn remove_account(&self, id: &str, owner: &str) -> Result<bool, Error> {
         let removed = self.sqlite.remove_account(id, &hash(owner.as_bytes()), owner).await;
         self.changed_standings();
+        self.ended_some();
         removed
     }
 
@@ -291,8 +323,8 @@ impl Store {
     /// When the database does not answer.
     pub async fn take(&self, kind: Kind, name: &str, now: OffsetDateTime) -> Result<Option<Vec<u8>>, Error> {
         let id = kind.record_id(name);
-        let sealed = self.sqlite.take_record(&id, now).await?;
-        Ok(sealed.and_then(|sealed| self.seal.open(&id, &sealed)))
+        let row = self.changed(&id, self.sqlite.take_record(&id, now)).await?;
+        Ok(row.and_then(|row| self.seal.open(&id, &row.value)))
     }
 
     /// Ends sessions. Says how many there were.
@@ -300,14 +332,12 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn end_sessions(&self, of: SessionsOf<'_>) -> Result<u64, Error> {
-        self.changes.fetch_add(1, Ordering::SeqCst);
         let ended = match of {
             SessionsOf::Owner(key) => self.sqlite.end_sessions_of_owner(&hash(key.as_bytes())).await,
             SessionsOf::OwnerUnmarked(key) => self.sqlite.end_unmarked_sessions_of_owner(&hash(key.as_bytes())).await,
             SessionsOf::ProviderSession(id) => self.sqlite.end_provider_session(&hash(id.as_bytes())).await,
         };
-        // Which records they were is not known here; all are read anew.
-        self.cache.invalidate_all();
+        self.ended_some();
         ended
     }
 
@@ -316,7 +346,9 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn sweep(&self, now: OffsetDateTime) -> Result<u64, Error> {
-        self.sqlite.sweep(now).await
+        let swept = self.sqlite.sweep(now).await;
+        self.ends.hurry();
+        swept
     }
 
     /// A new record. `false`, and nothing written, when the name is in use.
@@ -342,39 +374,50 @@ impl Store {
     ) -> Result<(), Error> {
         let id = hash(name);
         let sealed = self.seal.seal(&id, value);
-        self.changes.fetch_add(1, Ordering::SeqCst);
-        let result = self.sqlite.update_record(&id, marks, &sealed, until).await;
-        self.cache.invalidate(&id);
-        result
+        self.changed(&id, self.sqlite.update_record(&id, marks, &sealed, until)).await
     }
 
-    /// The record's expiry and value, unless it has expired.
-    async fn record(&self, name: &[u8], now: OffsetDateTime) -> Result<Option<CachedRecord>, Error> {
-        let id = hash(name);
-        if let Some(cached) = self.cache.get(&id) {
-            return Ok((cached.0 > now).then_some(cached));
+    /// The record, unless it has expired.
+    async fn record_of(&self, id: &RecordId, now: OffsetDateTime) -> Result<Option<CachedRecord>, Error> {
+        if let Some(cached) = self.cache.get(id) {
+            return Ok((cached.until > now).then_some(cached));
         }
         let changes = self.changes.load(Ordering::SeqCst);
-        let Some((until, sealed)) = self.sqlite.record(&id, now).await? else { return Ok(None) };
-        let Some(value) = self.seal.open(&id, &sealed) else {
+        let Some(row) = self.sqlite.record(id, now).await? else { return Ok(None) };
+        let Some(value) = self.seal.open(id, &row.value) else {
             tracing::warn!("a session does not open with this SESSION_SECRET; its visitor signs in again");
             return Ok(None);
         };
-        let record: CachedRecord = (until, value.into());
-        self.cache.insert(id, record.clone());
-        // Whoever changed a record since has either invalidated this copy already, or is seen here.
+        let record = CachedRecord { until: row.until, value: value.into(), session: row.session.map(SessionRef) };
+        self.cache.insert(*id, record.clone());
+        // Whoever changed a record since then either invalidates this copy, or is seen here.
         if self.changes.load(Ordering::SeqCst) != changes {
-            self.cache.invalidate(&id);
+            self.cache.invalidate(id);
         }
         Ok(Some(record))
     }
 
     async fn delete_record(&self, name: &[u8]) -> Result<(), Error> {
         let id = hash(name);
+        let deleted = self.changed(&id, self.sqlite.delete_record(&id)).await;
+        self.ends.hurry();
+        deleted
+    }
+
+    /// Changes a record in the database, and forgets what memory has of it. Counted afterwards: whoever counts the change
+    /// reads what it made.
+    async fn changed<T>(&self, id: &RecordId, change: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let changed = change.await;
         self.changes.fetch_add(1, Ordering::SeqCst);
-        let result = self.sqlite.delete_record(&id).await;
-        self.cache.invalidate(&id);
-        result
+        self.cache.invalidate(id);
+        changed
+    }
+
+    /// Sessions may have ended. Which ones is not known here: all are read anew.
+    fn ended_some(&self) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        self.cache.invalidate_all();
+        self.ends.hurry();
     }
 }
 

@@ -1,6 +1,42 @@
-//! The sessions that the tenant has with our visitors, kept for them in the flow `proxy`.
+//! The sessions that the tenant has with our visitors, kept for them in the flow `proxy`: the server logs in with a token,
+//! keeps the cookies sealed in the store, and gives them to no browser.
+//!
+//! One for each session of ours, and one login however many requests wait for it, by all instances together. Whatever ends our
+//! session ends the tenant's.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
+
+use http::HeaderValue;
+use moka::sync::Cache;
+use reqwest::Client;
+use time::OffsetDateTime;
+
+use crate::audit::Caller;
+use crate::identity::Identity;
+use crate::mapping::Denied;
+use crate::origin::Origin;
+use crate::qlik::session::Refusal;
+use crate::qlik::token::{self, Issuer};
+use crate::qlik::{Tenant, cookies};
+use crate::store::{self, SessionRef, Store};
+use crate::subjects::{self, Subjects};
+
+mod change;
+mod end;
+mod flight;
+mod kept;
+mod login;
+mod rest;
+
+use flight::{Flights, Want};
+pub use kept::TenantSession;
+
+/// How many sessions memory holds at the most; each is a few KiB.
+const CACHE_SESSIONS: u64 = 10_000;
+/// Memory forgets a session that nobody has asked for in this time; the store has it still.
+const CACHE_IDLE: Duration = Duration::from_secs(5 * 60);
 
 /// How the tenant's sessions are kept.
 #[derive(Clone, Copy, Debug)]
@@ -11,4 +47,209 @@ pub struct Settings {
     pub max: Duration,
     /// How many logins a minute it may be asked for, by all instances together (Qlik Cloud facts, section I: Tier 2).
     pub logins_a_minute: u32,
+}
+
+/// For whom a session of the tenant is wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Visit<'a> {
+    /// Our session.
+    pub session: SessionRef,
+    /// Whose it is.
+    pub identity: &'a Identity,
+    /// The request for which it is, for the audit.
+    pub caller: Caller,
+}
+
+/// Why there is no session of the tenant. Messages have no token and no cookie.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// This person is nobody to Qlik.
+    #[error("denied: {}", .0.why())]
+    Denied(Denied),
+    /// It cannot be told now who this person is to Qlik.
+    #[error(transparent)]
+    Subjects(Arc<subjects::Error>),
+    /// There is no token to log in with.
+    #[error(transparent)]
+    Token(Arc<token::Error>),
+    /// The store did not answer.
+    #[error(transparent)]
+    Store(Arc<store::Error>),
+    /// The tenant refused, now or a moment ago.
+    #[error("{refusal}")]
+    Refused {
+        /// What it said.
+        refusal: Refusal,
+        /// It is not asked again before.
+        retry_after: Duration,
+    },
+    /// The tenant asked for a pause, or is asked for no more logins in this minute, or another instance is still logging in.
+    #[error("the tenant is not asked for a session for another {} s", retry_after.as_secs())]
+    Paused {
+        /// Until when.
+        retry_after: Duration,
+    },
+    /// The tenant did not answer, or failed, now or a moment ago.
+    #[error("there is no session at the tenant: {why}")]
+    Unreachable {
+        /// What happened.
+        why: Arc<str>,
+        /// It is not asked again before.
+        retry_after: Duration,
+    },
+    /// Our own session has ended meanwhile.
+    #[error("the session has ended")]
+    SessionEnded,
+}
+
+impl From<store::Error> for Error {
+    fn from(problem: store::Error) -> Self {
+        Self::Store(Arc::new(problem))
+    }
+}
+
+impl Error {
+    /// When another try makes sense, if time mends it.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { retry_after, .. }
+            | Self::Paused { retry_after }
+            | Self::Unreachable { retry_after, .. } => Some(*retry_after),
+            Self::Token(problem) => match **problem {
+                token::Error::Saturated { retry_after } => Some(retry_after),
+                _ => None,
+            },
+            Self::Subjects(problem) => match &**problem {
+                subjects::Error::LookUp(problem) => Some(problem.retry_after()),
+                subjects::Error::Store(_) => None,
+            },
+            Self::Denied(_) | Self::Store(_) | Self::SessionEnded => None,
+        }
+    }
+}
+
+/// The tenant's sessions of all our visitors. Clones share them.
+#[derive(Clone)]
+pub struct TenantSessions(Arc<Parts>);
+
+struct Parts {
+    settings: Settings,
+    tenant: Origin,
+    client: Client,
+    subjects: Arc<Subjects>,
+    tokens: Issuer,
+    store: Store,
+    cache: Cache<SessionRef, Arc<TenantSession>>,
+    flights: Flights,
+}
+
+impl fmt::Debug for TenantSessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TenantSessions")
+    }
+}
+
+impl TenantSessions {
+    /// Sessions at this tenant, as these subjects, by these tokens.
+    ///
+    /// # Errors
+    /// When the machine's certificate authorities cannot be read.
+    pub fn new(
+        settings: Settings,
+        tenant: &Tenant,
+        subjects: Arc<Subjects>,
+        tokens: Issuer,
+        store: Store,
+    ) -> reqwest::Result<Self> {
+        let (tenant, client) = (tenant.origin.clone(), tenant.authorities.client()?);
+        let cache = Cache::builder().max_capacity(CACHE_SESSIONS).time_to_idle(CACHE_IDLE).build();
+        let flights = Flights::default();
+        Ok(Self(Arc::new(Parts { settings, tenant, client, subjects, tokens, store, cache, flights })))
+    }
+
+    /// The living session of this visit. When there is none, it logs in: once for all who wait, here and in other instances.
+    /// From memory, it waits for nothing.
+    ///
+    /// # Errors
+    /// See [`Error`]. After a refusal the tenant is left alone for 1 s, then 2 s, up to a minute.
+    pub async fn get(&self, of: &Visit<'_>, now: OffsetDateTime) -> Result<Arc<TenantSession>, Error> {
+        let cached = self.0.cache.get(&of.session).filter(|session| self.is_current(session, of.identity, now));
+        let session = match cached {
+            Some(session) => session,
+            None => self.fly(of, Want::Any, now).await?,
+        };
+        self.use_now(of.session, &session, now);
+        Ok(session)
+    }
+
+    /// After the tenant answered 401 to `stale`: another session. Whoever was faster has logged in already.
+    ///
+    /// # Errors
+    /// As [`TenantSessions::get`].
+    pub async fn renew(
+        &self,
+        of: &Visit<'_>,
+        stale: &TenantSession,
+        now: OffsetDateTime,
+    ) -> Result<Arc<TenantSession>, Error> {
+        self.another(of, Want::OtherLogin { than: stale.login }, now).await
+    }
+
+    /// After the tenant would not have the CSRF token of `stale`, or when it has none: the session with another one.
+    ///
+    /// # Errors
+    /// As [`TenantSessions::get`], also when the tenant gives no token.
+    pub async fn renew_csrf(
+        &self,
+        of: &Visit<'_>,
+        stale: &TenantSession,
+        now: OffsetDateTime,
+    ) -> Result<Arc<TenantSession>, Error> {
+        let csrf = stale.credentials().csrf.clone();
+        self.another(of, Want::OtherCsrf { login: stale.login, than: csrf }, now).await
+    }
+
+    async fn another(&self, of: &Visit<'_>, want: Want, now: OffsetDateTime) -> Result<Arc<TenantSession>, Error> {
+        let cached = self.0.cache.get(&of.session);
+        let cached = cached.filter(|session| self.is_current(session, of.identity, now) && want.is_met_by(session));
+        let session = match cached {
+            Some(session) => session,
+            None => self.fly(of, want, now).await?,
+        };
+        self.use_now(of.session, &session, now);
+        Ok(session)
+    }
+
+    /// Takes over what an answer of the tenant set: the headers `Set-Cookie`. It costs next to nothing when that is nothing
+    /// new. What cannot be written is logged, and the request goes on.
+    pub async fn absorb(
+        &self,
+        of: &Visit<'_>,
+        session: &TenantSession,
+        set_cookies: &[HeaderValue],
+        now: OffsetDateTime,
+    ) {
+        if set_cookies.is_empty() || (cookies::is_all_routine(set_cookies) && !session.is_routine_due(now)) {
+            return;
+        }
+        if let Err(problem) = self.take_over(of.session, session, set_cookies, now).await {
+            tracing::error!(%problem, "what the tenant set could not be kept");
+        }
+    }
+
+    fn is_current(&self, session: &TenantSession, identity: &Identity, now: OffsetDateTime) -> bool {
+        session.is_fresh(now) && session.is_of(identity) && session.lives(&self.0.settings, now)
+    }
+
+    /// Notes that the session is used, in the store at most once a minute, and without waiting.
+    fn use_now(&self, of: SessionRef, session: &TenantSession, now: OffsetDateTime) {
+        if session.use_now(&self.0.settings, now) {
+            let (store, login) = (self.0.store.clone(), session.login);
+            tokio::spawn(async move {
+                if let Err(problem) = store.touch_tenant_session(of, login, now).await {
+                    tracing::error!(%problem, "the use of a session at the tenant could not be noted");
+                }
+            });
+        }
+    }
 }

@@ -57,6 +57,8 @@ pub async fn serve(app: App, listener: TcpListener) -> anyhow::Result<()> {
     let handle = Handle::new();
     tokio::spawn(drain_on_signal(app.clone(), handle.clone()));
     let sweeper = tokio::spawn(sweep(app.store.clone(), app.clock.clone()));
+    let tended = app.clone();
+    tokio::spawn(async move { tended.tend().await });
     tracing::info!(listen = %listener.local_addr()?, public_url = %app.server.public_url, "serving");
     let ahead = app.clone();
     tokio::spawn(async move {

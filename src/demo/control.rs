@@ -89,6 +89,11 @@ impl Control {
         }
     }
 
+    /// How many cookie sessions are open: begun, not ended, and not yet found to have expired.
+    pub fn session_count(&self) -> usize {
+        held(&self.state.sessions).count()
+    }
+
     /// Makes every CSRF token that was given out stale.
     pub fn stale_csrf(&self) {
         held(&self.state.sessions).renew_csrf_secrets();

@@ -103,6 +103,10 @@ impl Sessions {
         self.open.remove(id);
     }
 
+    pub fn count(&self) -> usize {
+        self.open.len()
+    }
+
     /// Ends every session and names them.
     pub fn end_all(&mut self) -> Vec<String> {
         self.open.drain().map(|(id, _)| id).collect()

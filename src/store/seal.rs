@@ -1,36 +1,42 @@
-//! Encryption of records at rest: AES-256-GCM under a key derived from `SESSION_SECRET`.
+//! Encryption of records at rest: AES-256-GCM, with a key for each record, derived from `SESSION_SECRET` and the record's id.
 //!
 //! Whoever reads the database learns neither session ids (only their SHA-256 is stored) nor what sessions hold. The row's
-//! id is authenticated with its value, so that a value moved to another row does not open.
+//! id is authenticated with its value too, so that a value moved to another row does not open.
+
+use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
-use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
+use aws_lc_rs::hkdf::{HKDF_SHA256, Prk, Salt};
 use secrecy::{ExposeSecret, SecretString};
 
 /// The format of a sealed value: this byte, the nonce, the ciphertext and its tag.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// As it was with one key for all records. Such values still open, so that an update signs nobody out.
+const ONE_KEY: u8 = 1;
 
-/// Seals and opens values.
-#[derive(Debug)]
-pub struct Seal(RandomizedNonceKey);
+/// What keys are derived for (RFC 5869, section 3.2), so that none serves two purposes.
+const ALL_RECORDS: &[u8] = b"records at rest";
+const RECORD: &[u8] = b"record at rest ";
+
+/// Seals and opens values. Deriving a key costs about a microsecond.
+pub struct Seal {
+    secret: Prk,
+    of_all_records: RandomizedNonceKey,
+}
 
 impl Seal {
-    /// Derives the key from the secret (RFC 5869).
+    /// Takes the secret in (RFC 5869, section 2.2).
     pub fn new(secret: &SecretString) -> Self {
-        let mut key = [0; 32];
-        Salt::new(HKDF_SHA256, b"qlik-embed-bff")
-            .extract(secret.expose_secret().as_bytes())
-            .expand(&[b"records at rest"], HKDF_SHA256)
-            .and_then(|okm| okm.fill(&mut key))
-            .expect("a SHA-256 output is as long as an AES-256 key");
-        Self(RandomizedNonceKey::new(&AES_256_GCM, &key).expect("the key has the length of AES-256"))
+        let secret = Salt::new(HKDF_SHA256, b"qlik-embed-bff").extract(secret.expose_secret().as_bytes());
+        let of_all_records = key(&secret, &[ALL_RECORDS]);
+        Self { secret, of_all_records }
     }
 
     /// Encrypts a value for the row `id`.
     pub fn seal(&self, id: &[u8], value: Vec<u8>) -> Vec<u8> {
         let mut text = value;
         let nonce = self
-            .0
+            .of_record(id)
             .seal_in_place_append_tag(Aad::from(id), &mut text)
             .expect("records are far below the 64 GiB that one AES-GCM message may have");
         let mut sealed = Vec::with_capacity(1 + NONCE_LEN + text.len());
@@ -43,14 +49,38 @@ impl Seal {
     /// Decrypts what was sealed for the row `id`. `None` when it was sealed under another secret, for another row, or
     /// altered since.
     pub fn open(&self, id: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
-        let (&VERSION, rest) = sealed.split_first()? else { return None };
+        let (version, rest) = sealed.split_first()?;
         let (nonce, text) = rest.split_at_checked(NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         let mut text = text.to_vec();
-        let length = self.0.open_in_place(nonce, Aad::from(id), &mut text).ok()?.len();
+        let opened = match *version {
+            VERSION => self.of_record(id).open_in_place(nonce, Aad::from(id), &mut text),
+            ONE_KEY => self.of_all_records.open_in_place(nonce, Aad::from(id), &mut text),
+            _ => return None,
+        };
+        let length = opened.ok()?.len();
         text.truncate(length);
         Some(text)
     }
+
+    fn of_record(&self, id: &[u8]) -> RandomizedNonceKey {
+        key(&self.secret, &[RECORD, id])
+    }
+}
+
+impl fmt::Debug for Seal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Seal([REDACTED])")
+    }
+}
+
+fn key(secret: &Prk, purpose: &[&[u8]]) -> RandomizedNonceKey {
+    let mut key = zeroize::Zeroizing::new([0; 32]);
+    secret
+        .expand(purpose, HKDF_SHA256)
+        .and_then(|okm| okm.fill(key.as_mut()))
+        .expect("a SHA-256 output is as long as an AES-256 key");
+    RandomizedNonceKey::new(&AES_256_GCM, key.as_ref()).expect("the key has the length of AES-256")
 }
 
 #[cfg(test)]
@@ -70,5 +100,26 @@ mod tests {
         assert_eq!(seal.open(b"row", &altered), None);
         assert_eq!(seal.open(b"row", &sealed[..5]), None);
         assert_ne!(seal.seal(b"row", b"value".to_vec()), sealed, "each sealing has its own nonce");
+    }
+
+    /// The key of a record opens no other record, whatever is authenticated with it.
+    #[test]
+    fn each_record_has_its_own_key() {
+        let seal = Seal::new(&SecretString::from("one secret of some length"));
+        let mut sealed = b"value".to_vec();
+        let nonce = seal.of_record(b"row").seal_in_place_append_tag(Aad::empty(), &mut sealed).expect("sealed");
+        let other = seal.of_record(b"other").open_in_place(nonce, Aad::empty(), &mut sealed.clone()).is_ok();
+        assert!(!other);
+    }
+
+    /// Made by another implementation of HKDF and AES-256-GCM, with one key for all records.
+    #[test]
+    fn values_from_before_keys_per_record_still_open() {
+        let seal = Seal::new(&SecretString::from("one secret of some length"));
+        let before = [
+            0x01, 0x00, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0a, 0x0b, 0x33, 0x67, 0xb6, 0x26, 0xcc,
+            0xde, 0x68, 0x7a, 0xf5, 0x6b, 0x2c, 0xd1, 0xd3, 0xaf, 0x0b, 0xc8, 0xb7, 0xe1, 0xa5, 0x91, 0x45,
+        ];
+        assert_eq!(seal.open(b"row", &before).as_deref(), Some(&b"value"[..]));
     }
 }

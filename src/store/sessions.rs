@@ -7,7 +7,7 @@ use serde_json::Value;
 use tower_sessions::session::{Id, Record};
 use tower_sessions::{SessionStore, session_store};
 
-use super::{Error, Marks, Store, hash};
+use super::{Error, Marks, SessionRef, Store, hash};
 use crate::clock::Clock;
 
 /// The entry of a session that names whose it is: an [`Identity::key`](crate::identity::Identity::key).
@@ -55,9 +55,8 @@ impl SessionStore for Sessions {
     }
 
     async fn load(&self, id: &Id) -> session_store::Result<Option<Record>> {
-        let Some((expiry_date, value)) = self.store.record(&name(id), self.clock.now()).await.map_err(backend)? else {
-            return Ok(None);
-        };
+        let record = self.store.session_record(SessionRef::of(*id), self.clock.now()).await;
+        let Some((expiry_date, value)) = record.map_err(backend)? else { return Ok(None) };
         let data =
             serde_json::from_slice(&value).map_err(|problem| session_store::Error::Decode(problem.to_string()))?;
         Ok(Some(Record { id: *id, data, expiry_date }))
@@ -73,7 +72,8 @@ fn encode(record: &Record) -> session_store::Result<Vec<u8>> {
     serde_json::to_vec(&record.data).map_err(|problem| session_store::Error::Encode(problem.to_string()))
 }
 
-fn name(id: &Id) -> [u8; 16] {
+/// What the id of a session's record is the hash of.
+pub(super) fn name(id: &Id) -> [u8; 16] {
     id.0.to_le_bytes()
 }
 

@@ -9,12 +9,15 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use time::OffsetDateTime;
 
-use super::{Error, Marks};
+use super::Error;
 use crate::identity::Account;
 
+mod records;
 mod subjects;
+mod tenant_sessions;
 
 pub use subjects::Import;
+pub(super) use tenant_sessions::Row as TenantRow;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
 
@@ -58,6 +61,10 @@ impl Sqlite {
 
     pub(super) async fn close(&self) {
         self.0.close().await;
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.0.is_closed()
     }
 
     pub(super) async fn add_account(
@@ -160,101 +167,22 @@ impl Sqlite {
     pub(super) async fn sweep(&self, now: OffsetDateTime) -> Result<u64, Error> {
         const RECORDS: &str = "DELETE FROM record WHERE id IN (SELECT id FROM record WHERE expires_at <= ? LIMIT ?)";
         const ATTEMPTS: &str = "DELETE FROM attempt WHERE id IN (SELECT id FROM attempt WHERE expires_at <= ? LIMIT ?)";
+        const TENANT_SESSIONS: &str = "DELETE FROM tenant_session WHERE session IN (SELECT session FROM tenant_session WHERE expires_at <= ? LIMIT ?)";
         let mut swept = 0;
-        for statement in [RECORDS, ATTEMPTS] {
+        for statement in [RECORDS, ATTEMPTS, TENANT_SESSIONS] {
             loop {
                 let batch =
                     sqlx::query(statement).bind(now.unix_timestamp()).bind(SWEEP_BATCH).execute(&self.0).await?;
                 swept += batch.rows_affected();
-                if batch.rows_affected() < SWEEP_BATCH.unsigned_abs() {
+                // A batch may be a small one: what belongs to a session goes with it, uncounted.
+                if batch.rows_affected() == 0 {
                     break;
                 }
             }
         }
+        // Every instance has read of these ends long ago. The time is the one by which they were written.
+        sqlx::query("DELETE FROM ended_session WHERE ended_at < unixepoch() - 3600").execute(&self.0).await?;
         Ok(swept)
-    }
-
-    pub(super) async fn insert_record(
-        &self,
-        id: &[u8],
-        marks: Marks,
-        value: &[u8],
-        until: OffsetDateTime,
-    ) -> Result<bool, Error> {
-        let inserted =
-            sqlx::query("INSERT INTO record (id, owner, provider_session, value, expires_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")
-                .bind(id)
-                .bind(marks.owner.as_ref().map(<[u8; 32]>::as_slice))
-                .bind(marks.provider_session.as_ref().map(<[u8; 32]>::as_slice))
-                .bind(value)
-                .bind(until.unix_timestamp())
-                .execute(&self.0)
-                .await?;
-        Ok(inserted.rows_affected() == 1)
-    }
-
-    /// An update, never an insert: it must not bring a session back that was ended while a request was under way.
-    pub(super) async fn update_record(
-        &self,
-        id: &[u8],
-        marks: Marks,
-        value: &[u8],
-        until: OffsetDateTime,
-    ) -> Result<(), Error> {
-        sqlx::query("UPDATE record SET owner = ?, provider_session = ?, value = ?, expires_at = ? WHERE id = ?")
-            .bind(marks.owner.as_ref().map(<[u8; 32]>::as_slice))
-            .bind(marks.provider_session.as_ref().map(<[u8; 32]>::as_slice))
-            .bind(value)
-            .bind(until.unix_timestamp())
-            .bind(id)
-            .execute(&self.0)
-            .await?;
-        Ok(())
-    }
-
-    pub(super) async fn record(
-        &self,
-        id: &[u8],
-        now: OffsetDateTime,
-    ) -> Result<Option<(OffsetDateTime, Vec<u8>)>, Error> {
-        let row: Option<(i64, Vec<u8>)> =
-            sqlx::query_as("SELECT expires_at, value FROM record WHERE id = ? AND expires_at > ?")
-                .bind(id)
-                .bind(now.unix_timestamp())
-                .fetch_optional(&self.0)
-                .await?;
-        Ok(row.map(|(until, value)| (at(until), value)))
-    }
-
-    pub(super) async fn take_record(&self, id: &[u8], now: OffsetDateTime) -> Result<Option<Vec<u8>>, Error> {
-        let row: Option<(Vec<u8>,)> =
-            sqlx::query_as("DELETE FROM record WHERE id = ? AND expires_at > ? RETURNING value")
-                .bind(id)
-                .bind(now.unix_timestamp())
-                .fetch_optional(&self.0)
-                .await?;
-        Ok(row.map(|(value,)| value))
-    }
-
-    pub(super) async fn end_sessions_of_owner(&self, owner: &[u8]) -> Result<u64, Error> {
-        let ended = sqlx::query("DELETE FROM record WHERE owner = ?").bind(owner).execute(&self.0).await?;
-        Ok(ended.rows_affected())
-    }
-
-    pub(super) async fn end_unmarked_sessions_of_owner(&self, owner: &[u8]) -> Result<u64, Error> {
-        const SQL: &str = "DELETE FROM record WHERE owner = ? AND provider_session IS NULL";
-        let ended = sqlx::query(SQL).bind(owner).execute(&self.0).await?;
-        Ok(ended.rows_affected())
-    }
-
-    pub(super) async fn end_provider_session(&self, id: &[u8]) -> Result<u64, Error> {
-        let ended = sqlx::query("DELETE FROM record WHERE provider_session = ?").bind(id).execute(&self.0).await?;
-        Ok(ended.rows_affected())
-    }
-
-    pub(super) async fn delete_record(&self, id: &[u8]) -> Result<(), Error> {
-        sqlx::query("DELETE FROM record WHERE id = ?").bind(id).execute(&self.0).await?;
-        Ok(())
     }
 }
 

@@ -22,6 +22,7 @@ mod sessions;
 mod sign_in;
 mod subjects;
 mod tenant;
+mod tenant_session;
 mod ticket;
 mod token;
 mod token_endpoint;

@@ -93,6 +93,8 @@ impl Portal {
     async fn on(folder: TempDir, env: Env, clock: Clock) -> Self {
         let loaded = config::load(&env, clock.now()).unwrap_or_else(|problems| panic!("{problems}"));
         let app = App::open(loaded.config, clock.clone()).await.expect("a fresh store opens");
+        let tended = app.clone();
+        tokio::spawn(async move { tended.tend().await });
         Self { router: web::router(app.clone()), app, clock, folder, env }
     }
 

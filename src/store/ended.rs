@@ -1,0 +1,110 @@
+//! The ends of sessions: whoever keeps something for a session learns of its end, wherever and however it came.
+
+use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{Notify, broadcast};
+use tokio::time::MissedTickBehavior;
+use tower_sessions::session::Id;
+
+use super::{Error, RecordId, Store, hash, sessions};
+
+/// How often the ends of sessions are asked for that came about elsewhere.
+const POLL: Duration = Duration::from_millis(500);
+/// How many ends wait for a slow listener; they are told in batches of half as many at the most.
+const WAITING: usize = 1024;
+
+/// Names a session of ours without being it: the hash under which its record lies. Whoever knows it cannot take the session
+/// over.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SessionRef(pub(super) RecordId);
+
+impl SessionRef {
+    /// The name of the session with this id.
+    pub fn of(id: Id) -> Self {
+        Self(hash(&sessions::name(&id)))
+    }
+
+    /// All of it, for names of what belongs to the session.
+    pub(crate) fn to_hex(self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// The first four bytes, which are enough to tell sessions in a log apart.
+impl fmt::Debug for SessionRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, ..] = self.0;
+        write!(f, "{a:02x}{b:02x}{c:02x}{d:02x}")
+    }
+}
+
+/// What is known of the ends of sessions.
+#[derive(Debug)]
+pub(super) struct Ends {
+    tell: broadcast::Sender<SessionRef>,
+    /// A session was ended here: there is no need to wait for the next time.
+    here: Notify,
+    /// The last one that was told.
+    last: AtomicI64,
+}
+
+impl Ends {
+    /// Those behind `last` will be told.
+    pub fn behind(last: i64) -> Self {
+        Self { tell: broadcast::Sender::new(WAITING), here: Notify::new(), last: AtomicI64::new(last) }
+    }
+
+    /// Has the ends that came about here told at once.
+    pub fn hurry(&self) {
+        self.here.notify_one();
+    }
+}
+
+impl Store {
+    /// Tells of each session that ends from now on: signed out, expired, removed, ended by another instance. It comes within a
+    /// second while [`Store::watch`] runs. A listener that is more than a thousand behind misses some and is told so.
+    pub fn ended(&self) -> broadcast::Receiver<SessionRef> {
+        self.ends.tell.subscribe()
+    }
+
+    /// Looks for sessions that have ended, forgets what memory has of them, and tells [`Store::ended`]. Runs until the store is
+    /// closed.
+    pub async fn watch(&self) {
+        let mut ticks = tokio::time::interval(POLL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut failing = false;
+        while !self.sqlite.is_closed() {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = self.ends.here.notified() => {}
+            }
+            match self.tell_ends().await {
+                Ok(()) => failing = false,
+                Err(_) if self.sqlite.is_closed() => break,
+                Err(problem) if !failing => {
+                    tracing::error!(%problem, "it cannot be told which sessions have ended");
+                    failing = true;
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    async fn tell_ends(&self) -> Result<(), Error> {
+        loop {
+            let ended = self.sqlite.ended_sessions(self.ends.last.load(Ordering::Relaxed), WAITING / 2).await?;
+            let Some(&(last, _)) = ended.last() else { return Ok(()) };
+            self.changes.fetch_add(1, Ordering::SeqCst);
+            for (_, session) in &ended {
+                self.cache.invalidate(session);
+                // Nobody may be listening.
+                let _ = self.ends.tell.send(SessionRef(*session));
+            }
+            self.ends.last.store(last, Ordering::Relaxed);
+            // Listeners have their turn before more is told.
+            tokio::task::yield_now().await;
+        }
+    }
+}

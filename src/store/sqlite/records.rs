@@ -1,0 +1,166 @@
+//! Records: sessions and what else expires, and the ends of sessions.
+
+use time::OffsetDateTime;
+
+use super::{Sqlite, at};
+use crate::store::{Error, Marks, RecordId};
+
+/// A record as it lies in the database.
+pub(in crate::store) struct Row {
+    pub until: OffsetDateTime,
+    /// Sealed.
+    pub value: Vec<u8>,
+    /// The session to which it belongs.
+    pub session: Option<RecordId>,
+}
+
+type Columns = (i64, Vec<u8>, Option<Vec<u8>>);
+
+fn row((until, value, session): Columns) -> Row {
+    Row { until: at(until), value, session: session.and_then(|id| id.try_into().ok()) }
+}
+
+impl Sqlite {
+    pub(in crate::store) async fn insert_record(
+        &self,
+        id: &[u8],
+        marks: Marks,
+        value: &[u8],
+        until: OffsetDateTime,
+    ) -> Result<bool, Error> {
+        let inserted =
+            sqlx::query("INSERT INTO record (id, owner, provider_session, value, expires_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")
+                .bind(id)
+                .bind(marks.owner.as_ref().map(<[u8; 32]>::as_slice))
+                .bind(marks.provider_session.as_ref().map(<[u8; 32]>::as_slice))
+                .bind(value)
+                .bind(until.unix_timestamp())
+                .execute(&self.0)
+                .await?;
+        Ok(inserted.rows_affected() == 1)
+    }
+
+    /// An update, never an insert: it must not bring a session back that was ended while a request was under way.
+    pub(in crate::store) async fn update_record(
+        &self,
+        id: &[u8],
+        marks: Marks,
+        value: &[u8],
+        until: OffsetDateTime,
+    ) -> Result<(), Error> {
+        sqlx::query("UPDATE record SET owner = ?, provider_session = ?, value = ?, expires_at = ? WHERE id = ?")
+            .bind(marks.owner.as_ref().map(<[u8; 32]>::as_slice))
+            .bind(marks.provider_session.as_ref().map(<[u8; 32]>::as_slice))
+            .bind(value)
+            .bind(until.unix_timestamp())
+            .bind(id)
+            .execute(&self.0)
+            .await?;
+        Ok(())
+    }
+
+    /// Inserts or replaces, only while the session is there: the two cannot be apart, for its end takes what belongs to it.
+    pub(in crate::store) async fn attach_record(
+        &self,
+        session: &[u8],
+        id: &[u8],
+        value: &[u8],
+        until: OffsetDateTime,
+    ) -> Result<bool, Error> {
+        const SQL: &str = "INSERT INTO record (id, session, value, expires_at)
+             SELECT ?1, ?2, ?3, ?4 FROM record AS session WHERE session.id = ?2 AND session.owner IS NOT NULL
+             ON CONFLICT (id) DO UPDATE SET
+                 session = excluded.session, value = excluded.value, expires_at = excluded.expires_at";
+        let query = sqlx::query(SQL).bind(id).bind(session).bind(value).bind(until.unix_timestamp());
+        Ok(query.execute(&self.0).await?.rows_affected() == 1)
+    }
+
+    /// Inserts, or replaces what has expired: of two who come at once, one is first.
+    pub(in crate::store) async fn claim_record(
+        &self,
+        id: &[u8],
+        value: &[u8],
+        until: OffsetDateTime,
+        now: OffsetDateTime,
+    ) -> Result<bool, Error> {
+        const SQL: &str = "INSERT INTO record (id, value, expires_at) VALUES (?1, ?2, ?3)
+             ON CONFLICT (id) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at
+             WHERE record.expires_at <= ?4";
+        let query = sqlx::query(SQL).bind(id).bind(value).bind(until.unix_timestamp()).bind(now.unix_timestamp());
+        Ok(query.execute(&self.0).await?.rows_affected() == 1)
+    }
+
+    /// Inserts, or replaces what would expire sooner.
+    pub(in crate::store) async fn extend_record(
+        &self,
+        id: &[u8],
+        value: &[u8],
+        until: OffsetDateTime,
+    ) -> Result<(), Error> {
+        const SQL: &str = "INSERT INTO record (id, value, expires_at) VALUES (?1, ?2, ?3)
+             ON CONFLICT (id) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at
+             WHERE record.expires_at < excluded.expires_at";
+        sqlx::query(SQL).bind(id).bind(value).bind(until.unix_timestamp()).execute(&self.0).await?;
+        Ok(())
+    }
+
+    pub(in crate::store) async fn record(&self, id: &[u8], now: OffsetDateTime) -> Result<Option<Row>, Error> {
+        const SQL: &str = "SELECT expires_at, value, session FROM record WHERE id = ? AND expires_at > ?";
+        let found: Option<Columns> =
+            sqlx::query_as(SQL).bind(id).bind(now.unix_timestamp()).fetch_optional(&self.0).await?;
+        Ok(found.map(row))
+    }
+
+    pub(in crate::store) async fn take_record(&self, id: &[u8], now: OffsetDateTime) -> Result<Option<Row>, Error> {
+        const SQL: &str = "DELETE FROM record WHERE id = ? AND expires_at > ? RETURNING expires_at, value, session";
+        let taken: Option<Columns> =
+            sqlx::query_as(SQL).bind(id).bind(now.unix_timestamp()).fetch_optional(&self.0).await?;
+        Ok(taken.map(row))
+    }
+
+    pub(in crate::store) async fn end_sessions_of_owner(&self, owner: &[u8]) -> Result<u64, Error> {
+        let ended = sqlx::query("DELETE FROM record WHERE owner = ?").bind(owner).execute(&self.0).await?;
+        Ok(ended.rows_affected())
+    }
+
+    pub(in crate::store) async fn end_unmarked_sessions_of_owner(&self, owner: &[u8]) -> Result<u64, Error> {
+        const SQL: &str = "DELETE FROM record WHERE owner = ? AND provider_session IS NULL";
+        let ended = sqlx::query(SQL).bind(owner).execute(&self.0).await?;
+        Ok(ended.rows_affected())
+    }
+
+    pub(in crate::store) async fn end_provider_session(&self, id: &[u8]) -> Result<u64, Error> {
+        let ended = sqlx::query("DELETE FROM record WHERE provider_session = ?").bind(id).execute(&self.0).await?;
+        Ok(ended.rows_affected())
+    }
+
+    pub(in crate::store) async fn delete_record(&self, id: &[u8]) -> Result<(), Error> {
+        sqlx::query("DELETE FROM record WHERE id = ?").bind(id).execute(&self.0).await?;
+        Ok(())
+    }
+
+    /// Deletes the record only if it still has this value.
+    pub(in crate::store) async fn delete_record_with(&self, id: &[u8], value: &[u8]) -> Result<(), Error> {
+        sqlx::query("DELETE FROM record WHERE id = ? AND value = ?").bind(id).bind(value).execute(&self.0).await?;
+        Ok(())
+    }
+
+    /// The number of the last session that has ended.
+    pub(in crate::store) async fn last_ended_session(&self) -> Result<i64, Error> {
+        let last: Option<i64> = sqlx::query_scalar("SELECT max(seq) FROM ended_session").fetch_one(&self.0).await?;
+        Ok(last.unwrap_or(0))
+    }
+
+    /// The next sessions that ended behind this one, oldest first.
+    pub(in crate::store) async fn ended_sessions(
+        &self,
+        behind: i64,
+        limit: usize,
+    ) -> Result<Vec<(i64, RecordId)>, Error> {
+        const SQL: &str = "SELECT seq, session FROM ended_session WHERE seq > ? ORDER BY seq LIMIT ?";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows: Vec<(i64, Vec<u8>)> = sqlx::query_as(SQL).bind(behind).bind(limit).fetch_all(&self.0).await?;
+        // All have the length of a hash; a row that somebody damaged names no session.
+        Ok(rows.into_iter().map(|(seq, id)| (seq, id.try_into().unwrap_or_default())).collect())
+    }
+}

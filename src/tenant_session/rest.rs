@@ -1,0 +1,163 @@
+//! When the tenant is left alone: after a failure for the session that had it, and for everybody when the tenant asks for it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::flight::Passenger;
+use super::{Error, TenantSessions};
+use crate::qlik::session::{self, Refusal};
+use crate::store::{self, Kind, SessionRef};
+
+/// After the first refusal; doubled with each one that follows.
+const SHORTEST: Duration = Duration::from_secs(1);
+/// After many refusals.
+const LONGEST: Duration = Duration::from_secs(60);
+/// After many failures that are no refusals: they mend themselves.
+const LONGEST_OUTAGE: Duration = Duration::from_secs(8);
+/// Failures are forgotten when none has followed for so long.
+const MEMORY: Duration = Duration::from_secs(10 * 60);
+/// The pause after status 429 when the tenant names none.
+const UNNAMED_PAUSE: Duration = Duration::from_secs(15);
+/// The longest pause that is kept, whatever the tenant asks for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+
+/// What failed last for a session, as the store keeps it for all instances.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Rest {
+    /// How often, one after the other.
+    failures: u32,
+    /// In milliseconds since 1970.
+    until: i64,
+    /// Why, in words.
+    words: String,
+    /// The status of a refusal; without it, the tenant was not reached or failed.
+    status: Option<u16>,
+    /// When the tenant itself said so.
+    retry_after: Option<u64>,
+}
+
+impl Rest {
+    fn left(&self, now: OffsetDateTime) -> Duration {
+        Duration::from_millis(u64::try_from(self.until - millis(now)).unwrap_or(0))
+    }
+
+    fn as_error(&self, now: OffsetDateTime) -> Error {
+        let retry_after = self.left(now);
+        match self.status {
+            Some(status) => {
+                let asked = self.retry_after.map(Duration::from_secs);
+                let words = self.words.clone();
+                let refusal = Refusal { what: session::TOKEN, status, words, retry_after: asked };
+                Error::Refused { refusal, retry_after }
+            }
+            None => Error::Unreachable { why: self.words.as_str().into(), retry_after },
+        }
+    }
+}
+
+fn millis(time: OffsetDateTime) -> i64 {
+    i64::try_from(time.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
+}
+
+/// The name under which a session's failures lie.
+fn name(session: SessionRef) -> String {
+    format!("login of {}", session.to_hex())
+}
+
+impl TenantSessions {
+    /// Whether the tenant may be asked for a session now. Gives the failures that led up to this.
+    pub(super) async fn may_log_in(&self, who: &Passenger) -> Result<u32, Error> {
+        let now = who.now();
+        if let Some(until) = self.0.store.paused(&self.pause_name(), now).await? {
+            return Err(Error::Paused { retry_after: (until - now).try_into().unwrap_or_default() });
+        }
+        let Some(rest) = self.rest(who.session, now).await? else { return Ok(0) };
+        if rest.left(now).is_zero() { Ok(rest.failures) } else { Err(rest.as_error(now)) }
+    }
+
+    async fn rest(&self, session: SessionRef, now: OffsetDateTime) -> Result<Option<Rest>, store::Error> {
+        let found = self.0.store.find(Kind::Pause, &name(session), now).await?;
+        Ok(found.and_then(|found| serde_json::from_slice(&found.value).ok()))
+    }
+
+    /// Notes that the tenant did not give a session, and says it.
+    pub(super) async fn note(&self, who: &Passenger, failures: u32, problem: session::Error) -> Error {
+        let (refusal, words) = match problem {
+            session::Error::Unreachable(problem) => (None, reasons(&problem.without_url())),
+            session::Error::Refused(refusal) => (Some(refusal), String::new()),
+        };
+        match refusal {
+            Some(refusal) if refusal.status == 429 || (refusal.status == 503 && refusal.retry_after.is_some()) => {
+                self.note_pause(who, &refusal).await
+            }
+            Some(refusal) if refusal.status >= 500 => self.note_rest(who, failures, None, refusal.to_string()).await,
+            Some(refusal) => {
+                let words = refusal.words.clone();
+                self.note_rest(who, failures, Some(&refusal), words).await
+            }
+            None => self.note_rest(who, failures, None, words).await,
+        }
+    }
+
+    /// The tenant has had enough: everybody waits, in all instances.
+    async fn note_pause(&self, who: &Passenger, refusal: &Refusal) -> Error {
+        let asked = refusal.retry_after.unwrap_or(UNNAMED_PAUSE).clamp(SHORTEST, LONGEST_PAUSE);
+        tracing::warn!(status = refusal.status, seconds = asked.as_secs(), "the tenant asks for a pause of logins");
+        // The store counts in whole seconds: rather a second more.
+        let until = who.now() + asked + Duration::from_secs(1);
+        if let Err(problem) = self.0.store.pause(&self.pause_name(), until).await {
+            tracing::error!(%problem, "the pause that the tenant asks for could not be written down");
+        }
+        Error::Paused { retry_after: asked }
+    }
+
+    /// This session waits, the longer the more often it fails.
+    pub(super) async fn note_rest(
+        &self,
+        who: &Passenger,
+        failures: u32,
+        refusal: Option<&Refusal>,
+        words: String,
+    ) -> Error {
+        let longest = if refusal.is_some() { LONGEST } else { LONGEST_OUTAGE };
+        let doubled = SHORTEST.saturating_mul(1 << failures.min(16)).min(longest);
+        let asked = refusal.and_then(|refusal| refusal.retry_after).map(|asked| asked.min(LONGEST_PAUSE));
+        let (status, now) = (refusal.map(|refusal| refusal.status), who.now());
+        let until = now + asked.map_or(doubled, |asked| asked.max(doubled));
+        let retry_after = refusal.and_then(|refusal| refusal.retry_after).map(|asked| asked.as_secs());
+        let rest = Rest { failures: failures + 1, until: millis(until), words, status, retry_after };
+        let value = serde_json::to_vec(&rest).expect("texts and numbers are JSON");
+        match self.0.store.attach(who.session, Kind::Pause, &name(who.session), value, until + MEMORY).await {
+            Ok(true) => rest.as_error(now),
+            Ok(false) => Error::SessionEnded,
+            Err(problem) => {
+                tracing::error!(%problem, "that a login failed could not be written down");
+                rest.as_error(now)
+            }
+        }
+    }
+
+    /// The tenant gave a session: failures begin anew.
+    pub(super) async fn forget_failures(&self, who: &Passenger) -> Result<(), store::Error> {
+        self.0.store.take_attached(Kind::Pause, &name(who.session), who.now()).await?;
+        Ok(())
+    }
+
+    fn pause_name(&self) -> String {
+        format!("logins at {}", self.0.tenant)
+    }
+}
+
+/// A problem and what lies below it: the last one is what an administrator can do something about.
+pub(super) fn reasons(problem: &dyn std::error::Error) -> String {
+    let mut words = "the tenant did not answer".to_owned();
+    let mut below = Some(problem);
+    while let Some(problem) = below {
+        words.push_str(": ");
+        words.push_str(&problem.to_string());
+        below = problem.source();
+    }
+    words
+}
