@@ -204,6 +204,16 @@ impl Pages {
     pub fn all(&self) -> &[Page] {
         &self.0
     }
+
+    /// Whether browsers call the tenant themselves for any page, and have sessions there.
+    pub fn use_browser(&self) -> bool {
+        self.0.iter().any(|page| page.flow.uses_browser())
+    }
+
+    /// Whether the tenant's paths have to be passed on for any page.
+    pub fn use_proxy(&self) -> bool {
+        self.0.iter().any(|page| page.flow.uses_proxy())
+    }
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ mod address;
 pub mod assets;
 mod embed;
 pub mod error;
+mod flow;
 mod health;
 mod login;
 mod policy;
@@ -48,6 +49,7 @@ pub fn router(app: App) -> Router {
         .route("/embed/{slug}", get(embed::page))
         .route("/logout", get(login::signed_out).post(login::sign_out))
         .route("/session", get(visitor::session))
+        .route("/flow", post(flow::remember))
         .layer(CompressionLayer::new());
     let mut sign_in = Router::new().route("/login", get(login::form));
     if app.sign_in.contains(&Source::Password) {

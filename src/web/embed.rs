@@ -11,7 +11,7 @@ use super::visitor::SignedIn;
 use crate::app::App;
 use crate::audit::{self, Caller, Event, Refusal};
 use crate::identity::Identity;
-use crate::pages::{Content, Page, Selection};
+use crate::pages::{Content, Flow, Page, Selection};
 use crate::subjects::Resolution;
 
 /// With more pages than this, the list of pages can be searched.
@@ -51,6 +51,9 @@ pub async fn page(
     let resolved = resolved.map_err(|problem| refuse(Some(identity), None, problem.into()))?;
     let Resolution { origin, result, .. } = resolved;
     let subject = result.map_err(|denied| refuse(Some(identity), Some(origin.as_str()), denied.into()))?;
+    // A browser that does not keep the tenant's cookies need not find that out for each page.
+    let flow = if page.flow == Flow::Auto && who.is_proxied() { Flow::Proxy } else { page.flow };
+    let proxy = app.server.proxy_origin();
     let embed = EmbedPage {
         site: Site::of(&app),
         visitor: Some(who.name().to_owned()),
@@ -58,12 +61,14 @@ pub async fn page(
         page: Embed {
             slug: page.slug.to_string(),
             title: page.title.clone(),
-            tenant: app.tenant.origin.to_string(),
+            flow: flow.as_str(),
+            tenant: flow.uses_browser().then(|| app.tenant.origin.to_string()),
+            web_integration: app.tenant.web_integration.clone().filter(|_| flow.uses_browser()),
+            token: flow.uses_browser().then(|| format!("/token/{}", page.slug)),
+            proxy: flow.uses_proxy().then(|| proxy.to_string()),
             origin: app.server.public_url.to_string(),
             app: page.app.to_string(),
             content: page.content.clone(),
-            web_integration: app.tenant.web_integration.clone().unwrap_or_default(),
-            flow: page.flow.as_str(),
             theme: page.theme.clone().unwrap_or_default(),
             options: page.options.clone(),
             language: page.language.clone().unwrap_or_default(),
@@ -72,7 +77,7 @@ pub async fn page(
             subject: subject.id,
         },
     };
-    let policy = policy::of_embed(&app.tenant.origin, &app.server.frame_ancestors);
+    let policy = policy::of_embed(flow, &app.tenant.origin, proxy, &app.server.frame_ancestors);
     Ok(([(CONTENT_SECURITY_POLICY, policy)], Html(embed.render()?)).into_response())
 }
 
@@ -110,13 +115,17 @@ struct EmbedPage {
 struct Embed {
     slug: String,
     title: String,
-    tenant: String,
+    flow: &'static str,
+    /// Where a browser finds the tenant, by which name it calls there, and where it gets a token for that.
+    tenant: Option<String>,
+    web_integration: Option<String>,
+    token: Option<String>,
+    /// Where requests are passed on to the tenant.
+    proxy: Option<String>,
     /// Our public origin: the only one that the tenant's web integration knows.
     origin: String,
     app: String,
     content: Content,
-    web_integration: String,
-    flow: &'static str,
     /// Empty for the app's own theme.
     theme: String,
     options: String,

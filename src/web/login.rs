@@ -49,7 +49,8 @@ pub async fn sign_out(State(app): State<App>, session: Session, caller: Caller) 
     Ok(Html(page.render()?).into_response())
 }
 
-/// `GET /logout`: says that the session has ended. Its script ends the tenant's session in this browser too.
+/// `GET /logout`: says that the session has ended. Its script ends the tenant's session in this browser too; one that this
+/// server kept has ended with ours.
 pub async fn signed_out(
     State(app): State<App>,
     session: Session,
@@ -58,11 +59,12 @@ pub async fn signed_out(
     if Visit::current(&app, &session).await?.is_some() {
         return Ok(Redirect::to("/").into_response());
     }
-    let policy = policy::of_signed_out(&app.tenant.origin);
+    let tenant = app.pages.use_browser().then_some(&app.tenant.origin);
+    let policy = policy::of_signed_out(tenant);
     let page = SignedOutPage {
         site: Site::of(&app),
         visitor: None,
-        tenant: app.tenant.origin.to_string(),
+        tenant: tenant.map(ToString::to_string),
         still_known: asserted.is_some(),
         proxy_sign_out: app
             .header
@@ -152,7 +154,8 @@ struct LeavingPage {
 struct SignedOutPage {
     site: Site,
     visitor: Option<String>,
-    tenant: String,
+    /// Where this browser may have a session that has to end too.
+    tenant: Option<String>,
     /// A proxy before us still says who this is: the next page signs in again.
     still_known: bool,
     /// Where the session at that proxy is ended.

@@ -1,6 +1,7 @@
 //! Content security policies (CSP level 3). They begin at `'none'` and name the tenant only where a page needs it. Pure.
 
 use crate::origin::Origin;
+use crate::pages::Flow;
 
 /// Pages without the tenant: no scripts at all, never in a frame.
 pub const PLAIN: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
@@ -8,21 +9,30 @@ pub const PLAIN: &str = "default-src 'none'; style-src 'self'; img-src 'self'; f
 /// A failure may have to be shown where the page would have been: inside the portal's frame.
 const FAILURE: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'";
 
-/// The policy of an embed page: our own scripts and styles, calls and sockets to the tenant, frames of the tenant.
-pub fn of_embed(tenant: &Origin, frame_ancestors: &[String]) -> String {
-    let socket = tenant.websocket();
+/// The policy of an embed page: our own scripts and styles; calls, sockets and frames to where its flow meets the tenant, be
+/// that the tenant itself or the origin that passes requests on.
+pub fn of_embed(flow: Flow, tenant: &Origin, proxy: &Origin, frame_ancestors: &[String]) -> String {
+    let met = [(flow.uses_browser(), tenant), (flow.uses_proxy(), proxy)];
+    let met = met.into_iter().filter_map(|(used, origin)| used.then_some(origin));
+    // Our own endpoints. Not every browser takes `'self'` for sockets, so they are named also where the proxy is ourselves.
+    let mut connect = "connect-src 'self'".to_owned();
+    // What fails on the way to the tenant may lead to a page of ours that says so.
+    let mut frame = if flow.uses_proxy() { "frame-src 'self'" } else { "frame-src" }.to_owned();
+    for origin in met {
+        connect.push_str(&format!(" {origin} {}", origin.websocket()));
+        frame.push_str(&format!(" {origin}"));
+    }
     let ancestors = frame_ancestors.join(" ");
     [
-        "default-src 'none'".to_owned(),
-        "script-src 'self'".to_owned(),
-        "style-src 'self'".to_owned(),
-        "img-src 'self' data:".to_owned(),
-        // users/me, jwt-session and csrf-token; the engine's socket; our own token endpoint
-        format!("connect-src 'self' {tenant} {socket}"),
-        format!("frame-src {tenant}"),
-        "form-action 'self'".to_owned(),
-        "base-uri 'none'".to_owned(),
-        format!("frame-ancestors {ancestors}"),
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        &connect,
+        &frame,
+        "form-action 'self'",
+        "base-uri 'none'",
+        &format!("frame-ancestors {ancestors}"),
     ]
     .join("; ")
 }
@@ -32,9 +42,12 @@ pub fn of_home() -> String {
     format!("script-src 'self'; {PLAIN}")
 }
 
-/// The policy of the page after signing out, whose script ends the tenant's session too.
-pub fn of_signed_out(tenant: &Origin) -> String {
-    format!("script-src 'self'; connect-src {tenant}; {PLAIN}")
+/// The policy of the page after signing out, whose script ends the tenant's session in this browser, where there can be one.
+pub fn of_signed_out(tenant: Option<&Origin>) -> String {
+    match tenant {
+        Some(tenant) => format!("script-src 'self'; connect-src {tenant}; {PLAIN}"),
+        None => PLAIN.to_owned(),
+    }
 }
 
 /// The policy of a page that reports a failure, framed by whoever may frame the pages.
@@ -46,22 +59,39 @@ pub fn of_failure(frame_ancestors: &[String]) -> String {
 mod tests {
     use super::*;
 
-    fn tenant(text: &str) -> Origin {
+    fn origin(text: &str) -> Origin {
         Origin::parse(text).expect("an origin")
     }
 
     #[test]
-    fn the_embed_page_may_reach_the_tenant_and_nothing_else() {
-        assert_eq!(
-            of_embed(&tenant("https://acme.eu.qlikcloud.com"), &["'self'".into(), "https://portal.example".into()]),
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-             connect-src 'self' https://acme.eu.qlikcloud.com wss://acme.eu.qlikcloud.com; \
-             frame-src https://acme.eu.qlikcloud.com; form-action 'self'; base-uri 'none'; \
-             frame-ancestors 'self' https://portal.example"
-        );
-        assert!(
-            of_embed(&tenant("http://localhost:9"), &["'none'".into()])
-                .contains("connect-src 'self' http://localhost:9 ws://localhost:9;")
-        );
+    fn the_embed_page_may_reach_what_its_flow_needs_and_nothing_else() {
+        let tenant = origin("https://acme.eu.qlikcloud.com");
+        let portal = origin("https://portal.example");
+        let sibling = origin("https://analytics.portal.example");
+        let there = "https://acme.eu.qlikcloud.com wss://acme.eu.qlikcloud.com";
+        let ours = "https://portal.example wss://portal.example";
+        let beside = "https://analytics.portal.example wss://analytics.portal.example";
+        for (flow, proxy, connect, frame) in [
+            (Flow::Session, &portal, there.to_owned(), "https://acme.eu.qlikcloud.com"),
+            (Flow::Proxy, &portal, ours.to_owned(), "'self' https://portal.example"),
+            (Flow::Proxy, &sibling, beside.to_owned(), "'self' https://analytics.portal.example"),
+            (
+                Flow::Auto,
+                &sibling,
+                format!("{there} {beside}"),
+                "'self' https://acme.eu.qlikcloud.com https://analytics.portal.example",
+            ),
+        ] {
+            assert_eq!(
+                of_embed(flow, &tenant, proxy, &["'self'".into(), "https://intranet.example".into()]),
+                format!(
+                    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+                     connect-src 'self' {connect}; frame-src {frame}; form-action 'self'; base-uri 'none'; \
+                     frame-ancestors 'self' https://intranet.example"
+                )
+            );
+        }
+        let plain = of_embed(Flow::Session, &origin("http://localhost:9"), &portal, &["'none'".into()]);
+        assert!(plain.contains("connect-src 'self' http://localhost:9 ws://localhost:9;"), "{plain}");
     }
 }

@@ -24,10 +24,9 @@ impl Headers {
     /// What this application tells browsers unless a handler said otherwise.
     pub fn of(app: &App) -> Self {
         // The sheet in its frame may fill the screen and copy to the clipboard; nobody needs the rest.
+        let frames = frames_of(app);
         let permissions = format!(
-            "camera=(), microphone=(), geolocation=(), payment=(), usb=(), \
-             fullscreen=(self \"{tenant}\"), clipboard-write=(self \"{tenant}\")",
-            tenant = app.tenant.origin
+            "camera=(), microphone=(), geolocation=(), payment=(), usb=(), fullscreen={frames}, clipboard-write={frames}"
         );
         let mut headers = vec![
             (CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy::PLAIN)),
@@ -47,6 +46,19 @@ impl Headers {
         }
         Self(headers.into())
     }
+}
+
+/// Where frames of ours come from, as an allow-list of Permissions-Policy: ourselves, and where the tenant is met.
+fn frames_of(app: &App) -> String {
+    let mut frames = "(self".to_owned();
+    let others = [
+        app.pages.use_browser().then_some(&app.tenant.origin),
+        app.server.proxy_url.as_ref().filter(|_| app.pages.use_proxy()),
+    ];
+    for origin in others.into_iter().flatten() {
+        frames.push_str(&format!(" \"{origin}\""));
+    }
+    frames + ")"
 }
 
 /// Adds what is not there yet: handlers that need another policy or cache rule have set it already.
@@ -138,7 +150,7 @@ pub async fn finish_cookies(State(app): State<App>, request: Request, next: Next
 /// browsers block those, only partitioned ones (CHIPS): a jar for each site that the visitor sees in the address bar. A
 /// visitor who opens our pages in a window has another session there. A removal must say `Partitioned` too, or it would look
 /// into the wrong jar.
-fn finish(cookie: &str, in_frames_of_other_sites: bool) -> String {
+pub(super) fn finish(cookie: &str, in_frames_of_other_sites: bool) -> String {
     let is = |attribute: &str, names: &[&str]| {
         let name = attribute.split('=').next().unwrap_or_default().trim();
         names.iter().any(|known| name.eq_ignore_ascii_case(known))

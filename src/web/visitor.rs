@@ -43,6 +43,9 @@ pub struct Visit {
     signed_in: OffsetDateTime,
     #[serde(with = "time::serde::timestamp")]
     seen: OffsetDateTime,
+    /// Whether this browser keeps no cookies of the tenant, so that `auto` means the proxy.
+    #[serde(default)]
+    proxied: bool,
 }
 
 impl Visit {
@@ -183,7 +186,7 @@ async fn begin_anew(
     let now = app.clock.now();
     session.insert(OWNER, identity.key()).await?;
     ways.save(session).await?;
-    let visit = Visit { identity, engine: random(), signed_in: now, seen: now };
+    let visit = Visit { identity, engine: random(), signed_in: now, seen: now, proxied: false };
     visit.save(app, session).await?;
     audit::record(caller, &Event::SignedIn(&visit.identity));
     if let Some(before) = before.filter(|before| before.identity.key() != visit.identity.key()) {
@@ -244,6 +247,20 @@ impl SignedIn {
     /// The engine identity of this session.
     pub fn engine_identity(&self) -> &str {
         &self.0.engine
+    }
+
+    /// Whether this browser keeps no cookies of the tenant, as a page has found out.
+    pub fn is_proxied(&self) -> bool {
+        self.0.proxied
+    }
+
+    /// Remembers for this session that the browser keeps no cookies of the tenant.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn carry_on_by_proxy(mut self, app: &App, session: &Session) -> Result<(), Error> {
+        self.0.proxied = true;
+        self.0.save(app, session).await
     }
 }
 

@@ -1,26 +1,18 @@
 /**
- * Into the tenant: is the visitor signed in there; if not, a token from our server is exchanged for the tenant's
+ * Into the tenant in the flow `session`: is the visitor signed in there; if not, a token from our server is exchanged for the tenant's
  * cookies, and a second look proves that the browser kept them ("Qlik Cloud facts", sections B, D and K).
  */
 
-import { Problem, cookiesBlocked, refused, signedOut } from "./problem.js";
+import { Problem, anotherUser, cookiesBlocked, refused, signedOut } from "./problem.js";
 import { askPortal, askTenant, readAnswer, tenantUrl } from "./tenant.js";
+import { clockOf, isVisitor, readUser } from "./user.js";
 
 /** @typedef {import("./page.js").Page} Page */
 /** @typedef {import("./tenant.js").Answer} Answer */
+/** @typedef {import("./user.js").TenantUser} TenantUser */
 
 /** The status of an answer that the browser hides from us, as it is of opaque responses. */
 const UNREADABLE = 0;
-
-/**
- * Who the tenant says is signed in.
- *
- * @typedef {object} TenantUser
- * @property {string} subject
- * @property {number} createdAt   milliseconds since the epoch; NaN when the tenant does not say
- * @property {number[]} clocks    what other clocks than the browser's showed at about the time of asking
- * @property {boolean} signedInNow  this run of the flow signed the visitor in
- */
 
 /**
  * Signs the visitor in at the tenant, unless the tenant already knows them.
@@ -54,7 +46,7 @@ async function logIn(page, signal) {
     const hidden = answer.status === UNREADABLE;
     throw hidden || answer.status === 401 ? cookiesBlocked(answer, { hidden }) : refused("check", answer);
   }
-  if (!isVisitor(page, after.user)) throw anotherUser();
+  if (!isVisitor(page, after.user)) throw anotherUser("Sign out of Qlik Cloud in this browser, then try again.");
   return { ...after.user, clocks: [...after.user.clocks, clock], signedInNow: true };
 }
 
@@ -82,33 +74,8 @@ async function checkLoggedIn(page, signal) {
  * @returns {Answer}
  */
 function unreadable(thrown) {
-  if (!(thrown instanceof Problem && thrown.unreadable)) throw thrown;
+  if (!(thrown instanceof Problem && thrown.kind === "unreadable")) throw thrown;
   return { status: UNREADABLE, code: "", text: "not readable", trace: "", wait: undefined };
-}
-
-/**
- * @param {Response} response
- * @returns {Promise<TenantUser>}
- */
-async function readUser(response) {
-  const { subject, createdAt } = await response.json().catch(() => ({}));
-  return {
-    subject: typeof subject === "string" ? subject : "",
-    createdAt: Date.parse(createdAt),
-    clocks: [clockOf(response)],
-    signedInNow: false,
-  };
-}
-
-/**
- * After a login with our own token: nobody but the visitor, if the tenant says who. Without case, since nothing is
- * documented about it ("Qlik Cloud facts", section A.4).
- *
- * @param {Page} page
- * @param {TenantUser} user
- */
-function isVisitor({ subject }, user) {
-  return user.subject === "" || user.subject.toLowerCase() === subject.toLowerCase();
 }
 
 /**
@@ -182,12 +149,3 @@ export async function checkPortal(signal) {
   const response = await askPortal("/session", signal);
   if (response.type === "opaqueredirect" || response.status === 401) throw signedOut();
 }
-
-const anotherUser = () =>
-  new Problem("Qlik Cloud still takes you for somebody else.", {
-    advice: "Sign out of Qlik Cloud in this browser, then try again.",
-    detail: "users/me: another subject than this portal's",
-  });
-
-/** @param {Response} response */
-const clockOf = (response) => Date.parse(response.headers.get("date") ?? "");

@@ -3,14 +3,16 @@
  */
 
 import { openApp, readTheme } from "./engine.js";
+import { show } from "./flow.js";
 import { mountFrame } from "./frame.js";
-import { checkPortal, signIn } from "./login.js";
+import { checkPortal } from "./login.js";
 import { Notice } from "./notice.js";
 import { readPage } from "./page.js";
 import { Problem } from "./problem.js";
 
 const root = /** @type {HTMLElement} */ (document.getElementById("embed"));
-const page = readPage(root.dataset, root.querySelector("h1")?.textContent?.trim() ?? "");
+/** The page as it is rendered; and once `auto` has found the way that works, as that has it. */
+let page = readPage(root.dataset, root.querySelector("h1")?.textContent?.trim() ?? "");
 const notice = new Notice(root, run);
 
 /** The run whose outcome counts; a new one ends it, with its engine session. */
@@ -41,15 +43,25 @@ async function flow(mine) {
 
   notice.loading("Signing you in to Qlik Cloud…");
   if (runs > 1) await checkPortal(signal);
-  const user = await signIn(page, signal);
+  page = await show(page, (way, user) => goIn(way, user, mine), signal);
+}
 
+/**
+ * From the tenant's door to the sheet.
+ *
+ * @param {import("./page.js").Page} way   the page, as the way to the tenant has it
+ * @param {import("./user.js").TenantUser} user
+ * @param {AbortController} mine
+ */
+async function goIn(way, user, mine) {
+  const { signal } = mine;
   notice.loading("Opening the app…");
-  const engine = await openApp(page, user, { signal, preparing: () => notice.preparing() });
+  const engine = await openApp(way, user, { signal, preparing: () => notice.preparing() });
   handleDisconnect(engine, mine);
 
   notice.loading("Loading the sheet…");
-  const theme = page.theme || (await readTheme(engine, signal));
-  await mountFrame(notice.frame, page, theme, signal);
+  const theme = way.theme || (await readTheme(engine, signal));
+  await mountFrame(notice.frame, way, theme, signal);
   notice.connected();
 }
 

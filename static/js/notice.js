@@ -95,7 +95,7 @@ export class Notice {
    */
   disconnected(closed) {
     const { resumes, problem } = disconnected(closed);
-    this.#fail(resumes ? "suspended" : "closed", problem, { button: "Reconnect" });
+    this.#fail(resumes ? "suspended" : "closed", problem, { button: problem.way ? "" : "Reconnect" });
   }
 
   offline() {

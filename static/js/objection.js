@@ -3,7 +3,7 @@
  * sections F.2 to F.4.
  */
 
-import { Problem } from "./problem.js";
+import { Problem, signedOut } from "./problem.js";
 
 /**
  * A close code, an `OnConnected` state, an error of the engine's API, or nothing at all.
@@ -22,6 +22,9 @@ import { Problem } from "./problem.js";
  * @property {boolean} [access]  may be a new user whose rights have not arrived everywhere yet
  * @property {boolean} [resumes] the engine expects the client to come back: an interruption, not an end
  */
+
+/** Our server's own close code, in the flow `proxy`: the session with us has ended. */
+const SIGNED_OUT_HERE = 4401;
 
 const BUSY = { what: "Qlik Cloud is receiving too many requests.", advice: "Try again in a minute." };
 const NO_PERMISSION = {
@@ -161,6 +164,7 @@ export function objectionMeans(objection) {
         final: true,
       };
     case "close":
+      if (isSignedOut(objection)) return { ...SIGNED_OUT, final: true };
       // Closed without a code of the engine's own, right after connecting or even before: how a tenant treats a user
       // whose rights have not arrived yet, but also a refused handshake; browsers do not tell the two apart.
       return (
@@ -181,6 +185,7 @@ export function objectionMeans(objection) {
  * @param {Objection} objection
  */
 export function notOpened(objection) {
+  if (isSignedOut(objection)) return signedOut();
   const { what, advice } = objectionMeans(objection);
   return new Problem(what, { advice, detail: describeObjection(objection) });
 }
@@ -192,6 +197,7 @@ export function notOpened(objection) {
  * @returns {{ resumes: boolean, problem: Problem }}
  */
 export function disconnected({ code, reason }) {
+  if (code === SIGNED_OUT_HERE) return { resumes: false, problem: signedOut() };
   const known = code === 1000 ? ENDED : CLOSES[code];
   const { what, advice, resumes = false } = known ?? LOST;
   const title = resumes ? "Connection interrupted" : "Session ended";
@@ -200,6 +206,9 @@ export function disconnected({ code, reason }) {
     problem: new Problem(what, { title, advice, detail: describeObjection({ from: "close", code, reason }) }),
   };
 }
+
+/** @param {Objection} objection */
+const isSignedOut = (objection) => objection.from === "close" && objection.code === SIGNED_OUT_HERE;
 
 /** @param {Objection} objection */
 function describeObjection(objection) {

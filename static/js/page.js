@@ -3,8 +3,10 @@
  *
  * @typedef {object} Page
  * @property {string} title            what the sheet is called in this portal
- * @property {string} tenant           origin of the tenant, such as `https://name.eu.qlikcloud.com`
- * @property {string} webIntegration   id of the web integration that lists our origin
+ * @property {Flow} flow               how the visitor gets into the tenant
+ * @property {string} tenant           origin under which this browser finds the tenant: `https://name.eu.qlikcloud.com`, or in the flow `proxy` one of ours
+ * @property {string} proxy            origin of ours that passes requests on to the tenant; empty in the flow `session`
+ * @property {string} webIntegration   id of the web integration that lists our origin; empty in the flow `proxy`
  * @property {string} app              app id
  * @property {string} sheet            sheet id; empty: an object is shown
  * @property {string} object           id of the one visualization that is shown; empty: a sheet is shown
@@ -18,7 +20,19 @@
  * @property {string} origin           our public origin, the one that the tenant's web integration lists
  */
 
-const REQUIRED = /** @type {const} */ (["tenant", "webIntegration", "app", "token", "subject", "origin"]);
+/**
+ * `session`: the browser holds the tenant's cookies. `proxy`: our server does, and passes everything on. `auto`: the
+ * first, and where the browser keeps no such cookies, the second.
+ *
+ * @typedef {"session" | "proxy" | "auto"} Flow
+ */
+
+/** What a page of each flow cannot do without. @type {Readonly<Record<Flow, readonly string[]>>} */
+const REQUIRED = {
+  session: ["tenant", "webIntegration", "app", "token", "subject", "origin"],
+  proxy: ["proxy", "app", "subject", "origin"],
+  auto: ["tenant", "webIntegration", "proxy", "app", "token", "subject", "origin"],
+};
 
 /**
  * Reads the `data-*` attributes of the embed element.
@@ -28,12 +42,18 @@ const REQUIRED = /** @type {const} */ (["tenant", "webIntegration", "app", "toke
  * @returns {Page}
  */
 export function readPage(dataset, title) {
-  const missing = [...REQUIRED.filter((name) => !dataset[name]), ...(dataset.sheet || dataset.object ? [] : ["sheet"])];
+  const { flow } = dataset;
+  if (!isFlow(flow)) throw new Error(`the page has no flow that is known: ${flow}`);
+  const content = dataset.sheet || dataset.object ? [] : ["sheet"];
+  const missing = [...REQUIRED[flow].filter((name) => !dataset[name]), ...content];
   if (missing.length > 0) throw new Error(`the page lacks ${missing.join(", ")}`);
   const value = (/** @type {string} */ name) => dataset[name] ?? "";
-  return {
+  const origin = (/** @type {string} */ name) => value(name) && new URL(value(name)).origin;
+  const page = {
     title,
-    tenant: new URL(value("tenant")).origin,
+    flow,
+    tenant: origin("tenant"),
+    proxy: origin("proxy"),
     webIntegration: value("webIntegration"),
     app: value("app"),
     sheet: value("sheet"),
@@ -47,4 +67,21 @@ export function readPage(dataset, title) {
     subject: value("subject"),
     origin: value("origin"),
   };
+  return flow === "proxy" ? throughProxy(page) : page;
 }
+
+/**
+ * The same page, where the tenant is met at an origin of ours: no web integration has to know that.
+ *
+ * @param {Page} page
+ * @returns {Page}
+ */
+export function throughProxy(page) {
+  return { ...page, flow: "proxy", tenant: page.proxy, webIntegration: "" };
+}
+
+/**
+ * @param {string | undefined} word
+ * @returns {word is Flow}
+ */
+const isFlow = (word) => word !== undefined && Object.hasOwn(REQUIRED, word);

@@ -10,13 +10,20 @@
 
 /** @typedef {{ what: string, advice: string }} Verdict  what happened, and what can be done */
 
+/**
+ * What the flow itself makes something of: `unreadable`: the other side answered, but the browser does not let us see
+ * what. `blocked`: the browser does not keep the tenant's cookies. `unusable`: our server passes nothing on to the tenant.
+ *
+ * @typedef {"unreadable" | "blocked" | "unusable"} Kind
+ */
+
 /** A failure with a sentence for the visitor. */
 export class Problem extends Error {
   /**
    * @param {string} what
-   * @param {{ title?: string, advice?: string, detail?: string, wait?: number | undefined, way?: Way, unreadable?: boolean, cause?: unknown }} [more]
+   * @param {{ title?: string, advice?: string, detail?: string, wait?: number | undefined, way?: Way, kind?: Kind | undefined, cause?: unknown }} [more]
    */
-  constructor(what, { title, advice = "", detail = "", wait, way, unreadable = false, cause } = {}) {
+  constructor(what, { title, advice = "", detail = "", wait, way, kind, cause } = {}) {
     super(what, { cause });
     this.name = "Problem";
     /** Headline. */
@@ -29,8 +36,8 @@ export class Problem extends Error {
     this.wait = wait;
     /** Another way forward than trying again. */
     this.way = way;
-    /** The other side answered, but the browser does not let us see what. */
-    this.unreadable = unreadable;
+    /** @type {Kind | undefined} */
+    this.kind = kind;
   }
 
   /**
@@ -72,6 +79,62 @@ export const cookiesBlocked = (answer, { hidden = false } = {}) =>
       "In a managed browser your administrator can allow them for Qlik Cloud." +
       (hidden ? " An administrator should also check that QLIK_TENANT is the name under which the tenant answers." : ""),
     detail: describe("users/me after the login", answer),
+    kind: "blocked",
+  });
+
+/**
+ * Our server passes nothing on to the tenant, or the browser does not reach it there.
+ *
+ * @param {string} detail
+ * @param {unknown} [cause]
+ */
+export const unusable = (detail, cause) =>
+  new Problem("This portal's own way to Qlik Cloud does not work.", {
+    advice:
+      "Try again in a minute. If it lasts, an administrator should check that every path, and PROXY_URL with its Host " +
+      "header, leads to this portal's server.",
+    detail,
+    kind: "unusable",
+    cause,
+  });
+
+/**
+ * The browser does not keep the cookie of `PROXY_URL` either: to it, that is another site.
+ *
+ * @param {Answer} answer
+ */
+export function siblingBlocked(answer) {
+  const { message, title } = cookiesBlocked(answer);
+  return new Problem(message, {
+    title,
+    advice:
+      "An administrator should give PROXY_URL a host of the same site as this portal: then no such cookies are needed.",
+    detail: describe(ASKED.proxy, answer),
+    kind: "unusable",
+  });
+}
+
+/**
+ * Neither way is open: the browser blocks one, and the other does not work.
+ *
+ * @param {Problem} blocked
+ * @param {Problem} other
+ */
+export const neitherWay = (blocked, other) =>
+  new Problem(blocked.message, {
+    title: blocked.title,
+    advice:
+      `${blocked.advice} An administrator can make the sheet work without such cookies: the details tell what is wrong ` +
+      "with this portal's own way to Qlik Cloud.",
+    detail: `${blocked.detail} · ${other.detail}`,
+    cause: other,
+  });
+
+/** @param {string} advice */
+export const anotherUser = (advice) =>
+  new Problem("Qlik Cloud still takes you for somebody else.", {
+    advice,
+    detail: "users/me: another subject than this portal's",
   });
 
 const BUSY = {
@@ -115,27 +178,45 @@ const CODES = {
 /** @type {Verdict} */
 const CROWDED = { what: "Too many people are signing in at this moment.", advice: "Your turn comes in a moment." };
 
-/** @typedef {"check" | "token" | "login" | "csrf"} Step */
+/** @typedef {"check" | "token" | "login" | "csrf" | "handOver" | "proxy"} Step */
 
 /** @type {Readonly<Record<Step, string>>} */
-const ASKED = { check: "users/me", token: "token", login: "login/jwt-session", csrf: "csrf-token" };
+const ASKED = {
+  check: "users/me",
+  token: "token",
+  login: "login/jwt-session",
+  csrf: "csrf-token",
+  handOver: "hand-over",
+  proxy: "users/me through the portal",
+};
+
+/** @type {Readonly<Record<number, Verdict>>} */
+const CLOSED_HERE = {
+  403: { what: "You may not open this page.", advice: "Ask your administrator for access." },
+  404: { what: "This page does not exist any more.", advice: "Go back to the start page and choose another." },
+};
+
+/** @type {Readonly<Record<number, Verdict>>} */
+const CLOSED_THERE = {
+  403: {
+    what: "Qlik Cloud does not let you in.",
+    advice: "An administrator of the tenant can tell whether your user is disabled.",
+  },
+  404: {
+    what: "Qlik Cloud does not answer at this address.",
+    advice: "An administrator should check the tenant's name.",
+  },
+};
+
+/** @type {Readonly<Record<number, Verdict>>} */
+const ENDED_THERE = {
+  401: { what: "Your session at Qlik Cloud has ended.", advice: "Try again to start a new one." },
+};
 
 /** @type {Readonly<Record<Step, Readonly<Record<number, Verdict>>>>} */
 const STATUSES = {
-  check: {
-    403: {
-      what: "Qlik Cloud does not let you in.",
-      advice: "An administrator of the tenant can tell whether your user is disabled.",
-    },
-    404: {
-      what: "Qlik Cloud does not answer at this address.",
-      advice: "An administrator should check the tenant's name.",
-    },
-  },
-  token: {
-    403: { what: "You may not open this page.", advice: "Ask your administrator for access." },
-    404: { what: "This page does not exist any more.", advice: "Go back to the start page and choose another." },
-  },
+  check: CLOSED_THERE,
+  token: CLOSED_HERE,
   login: {
     400: CODES["INTERNAL-TOKEN-1"] ?? BUSY,
     401: {
@@ -155,9 +236,9 @@ const STATUSES = {
         "An administrator should compare them.",
     },
   },
-  csrf: {
-    401: { what: "Your session at Qlik Cloud has ended.", advice: "Try again to start a new one." },
-  },
+  csrf: ENDED_THERE,
+  handOver: CLOSED_HERE,
+  proxy: { ...CLOSED_THERE, ...ENDED_THERE },
 };
 
 /**
@@ -177,10 +258,10 @@ export function refused(step, answer) {
  * @returns {Verdict}
  */
 function verdictOn(step, { status, code, text }) {
-  const ours = step === "token";
+  const ours = isOurs(step, code);
   if (status === 429 && !ours) return BUSY;
   const named = ours ? ourOwn(code, text) : CODES[code];
-  const known = named ?? STATUSES[step][status];
+  const known = named ?? (ours ? CLOSED_HERE : STATUSES[step])[status];
   if (known) return known;
   const who = ours ? "This portal" : "Qlik Cloud";
   if (status >= 500)
@@ -193,6 +274,36 @@ function verdictOn(step, { status, code, text }) {
     advice: "Try again. If it lasts, tell your administrator what the details below say.",
   };
 }
+
+/**
+ * Whether our own server speaks; what it passes on are the tenant's words.
+ *
+ * @param {Step} step
+ * @param {string} code
+ */
+const isOurs = (step, code) => step === "token" || step === "handOver" || (step === "proxy" && isOurCode(code));
+
+/**
+ * Codes of our server are small letters, which no code of Qlik's has ("Qlik Cloud facts", section I).
+ *
+ * @param {string} code
+ */
+export const isOurCode = (code) => /^[a-z_]+$/.test(code);
+
+/** What our server could not do for the visitor. @type {Readonly<Record<string, Verdict>>} */
+const OUR_CODES = {
+  busy: CROWDED,
+  tenant_unreachable: {
+    what: "Qlik Cloud cannot be reached.",
+    advice: "Nothing is wrong with your account. Try again in a minute. If it lasts, tell your administrator.",
+  },
+  tenant_refused: {
+    what: "Qlik Cloud did not let this portal sign you in.",
+    advice:
+      "Try again in a minute. If it lasts, an administrator finds the reason in the log of the portal's server, by the " +
+      "trace in the details.",
+  },
+};
 
 /** What to do where our own server says best itself what is the matter, by its codes. */
 const OUR_ADVICE = new Map([
@@ -210,7 +321,7 @@ const OUR_ADVICE = new Map([
  * @returns {Verdict | undefined}
  */
 function ourOwn(code, text) {
-  if (code === "busy") return CROWDED;
+  if (Object.hasOwn(OUR_CODES, code)) return OUR_CODES[code];
   const advice = OUR_ADVICE.get(code);
   return advice && text ? { what: text, advice } : undefined;
 }

@@ -1,10 +1,10 @@
 /**
- * The tenant as a browser meets it: its addresses, requests that end in bounded time, and its answers made readable.
+ * The tenant as a browser meets it, itself or through our server: its addresses, requests that end in bounded time, and its answers made readable.
  *
  * Everything that goes into an address is encoded here and nowhere else.
  */
 
-import { Problem } from "./problem.js";
+import { Problem, unusable } from "./problem.js";
 
 /** @typedef {import("./page.js").Page} Page */
 
@@ -21,6 +21,8 @@ import { Problem } from "./problem.js";
  */
 
 const TIMEOUT_MS = 20_000;
+/** Our server may have to sign the visitor in first, and to wait for others who want that too. */
+const PROXY_TIMEOUT_MS = 60_000;
 const LONGEST_WAIT_S = 300;
 const LONGEST_TEXT = 200;
 
@@ -43,7 +45,7 @@ export function tenantUrl(page, path, query = {}) {
  * The engine's address: same app and identity as the frame, so that both share one engine session (section F.1).
  *
  * @param {Page} page
- * @param {string} csrfToken
+ * @param {string} csrfToken   empty where our server adds it
  */
 export function engineUrl(page, csrfToken) {
   const identity = page.identity && `/identity/${encodeURIComponent(page.identity)}`;
@@ -75,26 +77,29 @@ export function singleUrl(page, theme) {
 }
 
 /**
- * Asks the tenant with the visitor's cookies, under the name of our web integration (section C.1).
+ * Asks the tenant with the visitor's cookies, under the name of our web integration (section C.1); or our server, which
+ * has the tenant's cookies and needs no such name.
  *
  * @param {Page} page
  * @param {URL} url
- * @param {{ signal: AbortSignal, method?: string, headers?: Record<string, string> }} options
+ * @param {{ signal: AbortSignal, method?: string, headers?: Record<string, string>, body?: URLSearchParams }} options
  */
-export async function askTenant(page, url, { signal, method = "GET", headers = {} }) {
-  const bounded = within(TIMEOUT_MS, signal);
+export async function askTenant(page, url, { signal, headers = {}, ...request }) {
+  const proxied = page.flow === "proxy";
+  const bounded = within(proxied ? PROXY_TIMEOUT_MS : TIMEOUT_MS, signal);
+  const name = page.webIntegration && { "qlik-web-integration-id": page.webIntegration };
   try {
     return await fetch(url, {
-      method,
+      ...request,
       mode: "cors",
       credentials: "include",
       cache: "no-store",
-      headers: { "qlik-web-integration-id": page.webIntegration, ...headers },
+      headers: { ...name, ...headers },
       signal: bounded,
     });
   } catch (thrown) {
     signal.throwIfAborted();
-    throw await unanswered(page, thrown, signal);
+    throw proxied ? unpassed(page, thrown) : await unanswered(page, thrown, signal);
   }
 }
 
@@ -103,11 +108,13 @@ export async function askTenant(page, url, { signal, method = "GET", headers = {
  *
  * @param {string} path
  * @param {AbortSignal} signal
+ * @param {{ method?: string, body?: URLSearchParams }} [post]
  */
-export async function askPortal(path, signal) {
+export async function askPortal(path, signal, post = {}) {
   const bounded = within(TIMEOUT_MS, signal);
   try {
     return await fetch(path, {
+      ...post,
       mode: "same-origin",
       credentials: "same-origin",
       cache: "no-store",
@@ -117,13 +124,50 @@ export async function askPortal(path, signal) {
     });
   } catch (thrown) {
     signal.throwIfAborted();
-    throw new Problem("This portal cannot be reached.", {
-      advice: "Check your network connection, then try again.",
-      detail: named(thrown),
+    throw portalUnreachable(thrown);
+  }
+}
+
+/** @param {unknown} thrown */
+const portalUnreachable = (thrown) =>
+  new Problem("This portal cannot be reached.", {
+    advice: "Check your network connection, then try again.",
+    detail: named(thrown),
+    cause: thrown,
+  });
+
+/**
+ * Our server did not answer where it passes requests on. A script is told neither whether it was not found, nor whether
+ * it answered and does not know our origin.
+ *
+ * @param {Page} page
+ * @param {unknown} thrown
+ */
+function unpassed(page, thrown) {
+  if (location.origin !== page.origin) {
+    return new Problem("This portal has another address.", {
+      advice: `Open the page at ${page.origin} instead.`,
+      detail: `${page.proxy}: answer not readable from ${location.origin}`,
+      way: atItsAddress(page),
       cause: thrown,
     });
   }
+  if (isTimeout(thrown)) {
+    return new Problem("Qlik Cloud cannot be reached.", {
+      advice: "Try again in a minute. If it lasts, tell your administrator.",
+      detail: `${page.proxy}: no answer in time`,
+      cause: thrown,
+    });
+  }
+  return page.proxy === location.origin ? portalUnreachable(thrown) : unusable(`${page.proxy}: ${named(thrown)}`, thrown);
 }
+
+/**
+ * This page, at the address of ours that everybody knows.
+ *
+ * @param {Page} page
+ */
+const atItsAddress = (page) => ({ href: new URL(location.pathname, page.origin).href, label: "Open it there" });
 
 /**
  * Why a request to the tenant got no readable answer. A browser does not say whether the tenant is down or refuses our
@@ -142,8 +186,8 @@ async function unanswered(page, thrown, signal) {
     return new Problem("Qlik Cloud knows this portal under another address.", {
       advice: `Open the page at ${page.origin} instead.`,
       detail: `${host}: answer not readable from ${location.origin}`,
-      way: { href: new URL(location.pathname, page.origin).href, label: "Open it there" },
-      unreadable: true,
+      way: atItsAddress(page),
+      kind: "unreadable",
       cause: thrown,
     });
   }
@@ -153,7 +197,7 @@ async function unanswered(page, thrown, signal) {
         "Try again in a minute, in case Qlik Cloud has a problem. If it lasts, an administrator should add " +
         `${location.origin} to the origins of the tenant's web integration, and check its ID.`,
       detail: `${host}: answer not readable from ${location.origin}`,
-      unreadable: true,
+      kind: "unreadable",
       cause: thrown,
     });
   }
@@ -244,7 +288,7 @@ export function readEnvelope(body) {
  * @param {string} text
  */
 function readWait({ status, headers }, text) {
-  if (status !== 429 && status !== 503) return undefined;
+  if (![429, 502, 503, 504].includes(status)) return undefined;
   const header = headers.get("retry-after") ?? /(\d+) second/.exec(text)?.[1];
   if (header === undefined) return undefined;
   const seconds = /^\d+$/.test(header) ? Number(header) : (Date.parse(header) - Date.now()) / 1000;

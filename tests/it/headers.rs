@@ -37,6 +37,7 @@ async fn the_embed_page_tells_its_script_everything_and_no_secret() {
         ("data-options", "ctxmenu,currsel"),
         ("data-language", ""),
         ("data-token", "/token/default"),
+        ("data-proxy", "http://localhost:8080"),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();
@@ -47,8 +48,9 @@ async fn the_embed_page_tells_its_script_everything_and_no_secret() {
     assert_eq!(
         page.header("content-security-policy"),
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-         connect-src 'self' https://acme.eu.qlikcloud.com wss://acme.eu.qlikcloud.com; \
-         frame-src https://acme.eu.qlikcloud.com; form-action 'self'; base-uri 'none'; \
+         connect-src 'self' https://acme.eu.qlikcloud.com wss://acme.eu.qlikcloud.com \
+         http://localhost:8080 ws://localhost:8080; \
+         frame-src 'self' https://acme.eu.qlikcloud.com http://localhost:8080; form-action 'self'; base-uri 'none'; \
          frame-ancestors 'self' https://host.example"
     );
     assert_eq!(page.header("x-frame-options"), "", "it cannot name other sites, so it must not contradict the policy");

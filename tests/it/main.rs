@@ -6,6 +6,7 @@ mod browser;
 mod config;
 mod denied;
 mod docs;
+mod flow;
 mod header;
 mod headers;
 mod identity;

@@ -12,11 +12,25 @@ const require = createRequire(import.meta.url);
 const schema = readFileSync(require.resolve("enigma.js/schemas/12.612.0.json"), "utf8");
 const page = readPage(
   {
+    flow: "session",
     tenant: "https://demo.eu.qlikcloud.com",
     webIntegration: "wi-1",
     app: "app-1",
     sheet: "sheet-1",
     token: "/token/default",
+    subject: "password|ada",
+    origin: "https://portal.example",
+    identity: "visit-1",
+  },
+  "Sales",
+);
+/** The same page, for which our server has the tenant's cookies. */
+const proxied = readPage(
+  {
+    flow: "proxy",
+    proxy: "https://portal.example",
+    app: "app-1",
+    sheet: "sheet-1",
     subject: "password|ada",
     origin: "https://portal.example",
     identity: "visit-1",
@@ -30,7 +44,7 @@ const preparing = () => assert.fail("nobody is new here");
 const DOCUMENT = { result: { qReturn: { qType: "Doc", qHandle: 1, qGenericId: "app-1" } } };
 const refusal = (/** @type {number} */ code) => ({ error: { code, parameter: "", message: "Refused" } });
 
-/** What the engine answers, by method; a string closes the socket. @type {Record<string, object | "close">} */
+/** What the engine answers, by method; `close`, perhaps with a code, closes the socket. @type {Record<string, object | string>} */
 let script;
 /** @type {Array<{ method: string, params: any }>} */
 let calls;
@@ -54,8 +68,8 @@ class Socket extends EventTarget {
     calls.push({ method, params });
     const answer = script[method] ?? refusal(-32601);
     setImmediate(() =>
-      answer === "close"
-        ? this.close(4203)
+      typeof answer === "string"
+        ? this.close(Number(answer.split(" ")[1] ?? 4203))
         : this.#tell("message", { data: JSON.stringify({ jsonrpc: "2.0", id, ...answer }) }),
     );
   }
@@ -94,9 +108,9 @@ afterEach(() => {
 });
 
 /** Opens the app; the pause before a second try passes at once. */
-async function open() {
+async function open(of = page) {
   let over = false;
-  const opened = openApp(page, user, { signal, preparing }).finally(() => (over = true));
+  const opened = openApp(of, user, { signal, preparing }).finally(() => (over = true));
   opened.catch(() => {});
   for (let turns = 0; !over && turns < 1000; turns += 1) {
     await new Promise(setImmediate);
@@ -165,3 +179,33 @@ test("the theme is looked up in a list that the engine names", async () => {
   assert.deepEqual(created?.params[0].qInfo, { qType: "AppPropsList" });
   assert.deepEqual(destroyed, { method: "DestroySessionObject", params: ["engine-made"] });
 });
+
+test("through our server the socket needs no security token", async () => {
+  await open(proxied);
+  assert.deepEqual(
+    sockets.map(({ url }) => url),
+    ["wss://portal.example/app/app-1/identity/visit-1"],
+  );
+});
+
+for (const [code, asks] of [
+  [1006, true],
+  [4200, false],
+]) {
+  test(`a socket that ends with ${code} ${asks ? "is asked about" : "has said why"} before the second try`, async () => {
+    /** @type {string[]} */
+    const asked = [];
+    const { fetch } = globalThis;
+    globalThis.fetch = async (address, init) => {
+      const { pathname } = new URL(String(address), proxied.origin);
+      if (pathname.endsWith(".json")) return fetch(address, init);
+      asked.push(pathname);
+      return Response.json({ error: "session_expired" }, { status: 401 });
+    };
+    Object.assign(globalThis, { location: new URL("https://portal.example/embed/default") });
+    script = { OpenDoc: `close ${code}` };
+    await assert.rejects(open(proxied), asks ? /Your session here has ended/ : /engine is not available/);
+    assert.deepEqual(asked, asks ? ["/api/v1/users/me", "/session"] : []);
+    assert.equal(sockets.length, asks ? 1 : 2);
+  });
+}

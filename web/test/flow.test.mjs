@@ -5,11 +5,12 @@ import { describe, test } from "node:test";
 
 import { isNewUser, nextTry, themeOf } from "../../static/js/engine.js";
 import { disconnected, notOpened, objectionMeans } from "../../static/js/objection.js";
-import { readPage } from "../../static/js/page.js";
+import { readPage, throughProxy } from "../../static/js/page.js";
 import { Problem, cookiesBlocked, refused, signedOut } from "../../static/js/problem.js";
 import { engineUrl, readAnswer, readEnvelope, singleUrl } from "../../static/js/tenant.js";
 
 const dataset = {
+  flow: "session",
   tenant: "https://demo.eu.qlikcloud.com",
   webIntegration: "wi 1&x",
   app: "0d5f3c5a-6e0f-4d0b-9a53-6f1a6d7a2b11",
@@ -26,6 +27,23 @@ const answer = { status: 200, code: "", text: "", trace: "", wait: undefined };
 describe("the page", () => {
   test("tells which attribute is missing", () => {
     assert.throws(() => readPage({ ...dataset, app: "", sheet: undefined }, ""), /lacks app, sheet/);
+  });
+  test("tells which attribute of its flow is missing", () => {
+    assert.throws(() => readPage({ ...dataset, flow: "auto" }, ""), /lacks proxy/);
+    assert.throws(() => readPage({ ...dataset, flow: "session", webIntegration: "" }, ""), /lacks webIntegration/);
+    for (const flow of [undefined, "", "oauth", "toString"]) {
+      assert.throws(() => readPage({ ...dataset, flow }, ""), /no flow that is known/);
+    }
+  });
+  test("of the flow proxy meets the tenant at our own origin, and needs nothing to be let in there", () => {
+    const { app, sheet, subject, origin } = dataset;
+    const proxied = readPage({ flow: "proxy", proxy: "https://analytics.portal.example/", app, sheet, subject, origin }, "");
+    assert.equal(proxied.tenant, "https://analytics.portal.example");
+    assert.equal(engineUrl(proxied, "").href, `wss://analytics.portal.example/app/${app}`);
+    assert.match(singleUrl(proxied, "").href, /^https:\/\/analytics\.portal\.example\/single\/\?appid=/);
+    const before = readPage({ ...dataset, flow: "auto", proxy: "https://portal.example" }, "");
+    assert.equal(engineUrl(throughProxy(before), "").origin, "wss://portal.example");
+    assert.equal(before.tenant, dataset.tenant);
   });
   test("keeps only the origin of the tenant", () => {
     assert.equal(readPage({ ...dataset, tenant: "https://demo.eu.qlikcloud.com/hub" }, "").tenant, dataset.tenant);
@@ -169,6 +187,19 @@ describe("sentences", () => {
     ["token", 503, "unavailable", /This portal has a problem/],
     ["token", 503, "", /This portal has a problem/],
     ["token", 500, "internal", /This portal has a problem/],
+    ["proxy", 502, "tenant_unreachable", /Qlik Cloud cannot be reached/],
+    ["proxy", 504, "tenant_unreachable", /Qlik Cloud cannot be reached/],
+    ["proxy", 502, "tenant_refused", /did not let this portal sign you in/],
+    ["proxy", 503, "busy", /Too many people/],
+    ["proxy", 403, "forbidden", /may not open/],
+    ["proxy", 503, "unavailable", /This portal has a problem/],
+    ["proxy", 403, "AUTH-5", /not a member/],
+    ["proxy", 403, "", /does not let you in/],
+    ["proxy", 401, "", /session at Qlik Cloud has ended/],
+    ["proxy", 429, "HTTP-429", /too many requests/],
+    ["proxy", 503, "", /Qlik Cloud has a problem/],
+    ["handOver", 403, "forbidden", /may not open/],
+    ["handOver", 503, "", /This portal has a problem/],
   ];
   for (const [step, status, code, sentence] of answers) {
     test(`${step} ${status} ${code}`, () => {
@@ -215,6 +246,15 @@ describe("sentences", () => {
     const final = [1000, 4001, 4002, 4005, 4006, 4203];
     for (const code of resuming) assert.equal(disconnected({ code, reason: "" }).resumes, true, `${code}`);
     for (const code of final) assert.equal(disconnected({ code, reason: "" }).resumes, false, `${code}`);
+  });
+
+  test("an ended session of ours leads to the sign-in, wherever the engine session was", () => {
+    Object.assign(globalThis, { location: new URL("https://portal.example/embed/default") });
+    const closed = { code: 4401, reason: "signed out" };
+    const { resumes, problem } = disconnected(closed);
+    assert.deepEqual([resumes, problem.title, problem.way?.href], [false, "Please sign in again", "/embed/default"]);
+    assert.equal(notOpened({ from: "close", ...closed }).message, problem.message);
+    assert.equal(nextTry({ from: "close", ...closed }, { isNew: true, tries: 1, waited: 0 }), undefined);
   });
 
   test("a fault of our own is a problem too", () => {

@@ -8,6 +8,7 @@ import { readPage } from "../../static/js/page.js";
 
 const page = readPage(
   {
+    flow: "session",
     tenant: "https://demo.eu.qlikcloud.com",
     webIntegration: "wi-1",
     app: "app-1",

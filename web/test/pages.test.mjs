@@ -9,6 +9,7 @@ import { counted, matches } from "../../static/js/search.js";
 import { singleUrl } from "../../static/js/tenant.js";
 
 const dataset = {
+  flow: "session",
   tenant: "https://demo.eu.qlikcloud.com",
   webIntegration: "wi-1",
   app: "app-1",
