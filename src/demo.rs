@@ -75,8 +75,8 @@ impl Tenant {
         let (mut listener, socket) = Listener::bind(settings.listen, settings.tls.as_ref())?;
         let address = listener.address;
         let scheme = if settings.tls.is_some() { "https" } else { "http" };
-        let origin =
-            settings.public_origin.clone().unwrap_or_else(|| format!("{scheme}://localhost:{}", address.port()));
+        let here = || format!("{scheme}://{}:{}", settings.name, address.port());
+        let origin = settings.public_origin.clone().unwrap_or_else(here);
         let state = Arc::new(State::new(origin.trim_end_matches('/').to_owned(), settings));
         listener.serve(socket, router(&state))?;
         Ok(Self { control: Control { state, listener: Arc::new(Mutex::new(listener)) }, address })

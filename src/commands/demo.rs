@@ -17,12 +17,14 @@ use crate::app::App;
 use crate::auth::password;
 use crate::clock::Clock;
 use crate::config::{self, Config, Env};
-use crate::demo::{self, HostPortal, HostSettings, IdentityProvider, Tenant, WebIntegration};
+use crate::demo::{self, Cookies, HostPortal, HostSettings, IdentityProvider, Tenant, WebIntegration};
 use crate::identity::Account;
 use crate::qlik::key::{self, CertificateDates, KeySize};
 
 const ISSUER: &str = "https://portal.example";
 const KEY_ID: &str = "demo";
+/// To browsers another site than `localhost`, as every tenant is to its portals: its cookies are third-party cookies.
+const TENANT_NAME: &str = "127.0.0.1";
 /// The configuration file, in a folder that goes when the demo ends.
 const PAGES_FILE: &str = "portal.toml";
 /// Sign-in names, passwords, who they are, and their groups. One of them may see a page more.
@@ -61,6 +63,8 @@ pub async fn run(demo: Demo, clock: Clock) -> anyhow::Result<()> {
     })
     .context("the simulated host portal cannot be started")?;
     let tenant = Tenant::start(demo::Settings {
+        name: TENANT_NAME.into(),
+        cookies: Cookies::cross_site(),
         providers: vec![IdentityProvider::new(ISSUER, KEY_ID, pair.certificate)],
         web_integrations: vec![WebIntegration::new(demo::WEB_INTEGRATION_ID, [portal.clone()])],
         frame_ancestors: vec![portal.clone(), host.origin().into()],

@@ -12,7 +12,9 @@ use super::{APP_ID, SHEET_ID};
 pub struct Settings {
     /// Where to listen; port 0 takes any free one. Read once, at the start.
     pub listen: SocketAddr,
-    /// The origin as browsers name it, such as `https://acme.eu.qlikcloud.test`. Without it: `localhost` and the port.
+    /// The host in its address. It listens on this machine in any case.
+    pub name: String,
+    /// The origin as browsers name it, such as `https://acme.eu.qlikcloud.test`. Without it: the name and the port.
     pub public_origin: Option<String>,
     /// Certificate and key to serve TLS with; plain HTTP without. Read once, at the start.
     pub tls: Option<Tls>,
@@ -46,6 +48,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            name: "localhost".into(),
             public_origin: None,
             tls: None,
             app: APP_ID.into(),
