@@ -249,7 +249,9 @@ const STATUSES = {
  */
 export function refused(step, answer) {
   const { what, advice } = verdictOn(step, answer);
-  return new Problem(what, { advice, detail: describe(ASKED[step], answer), wait: answer.wait });
+  // What our server waits for then is its own patience with the tenant, and no reason to expect anything else.
+  const wait = answer.code === "tenant_refused" ? undefined : answer.wait;
+  return new Problem(what, { advice, detail: describe(ASKED[step], answer), wait });
 }
 
 /**
@@ -290,13 +292,17 @@ const isOurs = (step, code) => step === "token" || step === "handOver" || (step 
  */
 export const isOurCode = (code) => /^[a-z_]+$/.test(code);
 
+/** @type {Verdict} */
+const UNREACHABLE = {
+  what: "Qlik Cloud cannot be reached.",
+  advice: "Nothing is wrong with your account. Try again in a minute. If it lasts, tell your administrator.",
+};
+
 /** What our server could not do for the visitor. @type {Readonly<Record<string, Verdict>>} */
 const OUR_CODES = {
   busy: CROWDED,
-  tenant_unreachable: {
-    what: "Qlik Cloud cannot be reached.",
-    advice: "Nothing is wrong with your account. Try again in a minute. If it lasts, tell your administrator.",
-  },
+  tenant_unreachable: UNREACHABLE,
+  tenant_timeout: UNREACHABLE,
   tenant_refused: {
     what: "Qlik Cloud did not let this portal sign you in.",
     advice:
@@ -321,9 +327,22 @@ const OUR_ADVICE = new Map([
  * @returns {Verdict | undefined}
  */
 function ourOwn(code, text) {
+  if (code === "tenant_refused") return refusedThere(text);
   if (Object.hasOwn(OUR_CODES, code)) return OUR_CODES[code];
   const advice = OUR_ADVICE.get(code);
   return advice && text ? { what: text, advice } : undefined;
+}
+
+/**
+ * The tenant refused the login of our server, and that says so in the tenant's words: with a status, and perhaps a code. To
+ * the visitor it is the same as a login of the browser.
+ *
+ * @param {string} text
+ */
+function refusedThere(text) {
+  const code = text.match(/[A-Z]+(?:[-_][A-Z0-9]+)+/g)?.find((word) => Object.hasOwn(CODES, word));
+  const status = /\bstatus (\d{3})\b/.exec(text)?.[1];
+  return CODES[code ?? ""] ?? STATUSES.login[Number(status)] ?? OUR_CODES["tenant_refused"];
 }
 
 /**

@@ -163,6 +163,22 @@ describe("sentences", () => {
     assert.match(problem.advice, /complete your account/);
     assert.match(problem.detail, /403 · denied .*trace r1/);
   });
+  const refusals = [
+    ["status 401: LOGIN-1, Unauthorized", /refused this portal's sign-in token/],
+    ["status 400: LOGIN-12, Multiple active users detected", /several active users/],
+    ["status 403: USER_INVITE_EXPIRED", /invitation/],
+    ["status 406: 406 Not Acceptable", /did not accept this portal's sign-in token/],
+    ["status 418: no explanation", /did not let this portal sign you in/],
+    ["", /did not let this portal sign you in/],
+  ];
+  for (const [words, sentence] of refusals) {
+    test(`a login of our server that the tenant refuses with ${words || "nothing"}`, () => {
+      const text = `Qlik Cloud refused to sign you in (the tenant refused the token with ${words}).`;
+      const problem = refused("proxy", { ...answer, status: 502, code: "tenant_refused", text, wait: 2 });
+      assert.match(problem.message, sentence);
+      assert.equal(problem.wait, undefined, "nobody tries again by themselves");
+    });
+  }
   test("a code of ours means nothing in an answer of the tenant", () => {
     assert.match(refused("login", { ...answer, status: 403, code: "denied", text: "No." }).message, /does not let you in/);
   });
@@ -188,7 +204,7 @@ describe("sentences", () => {
     ["token", 503, "", /This portal has a problem/],
     ["token", 500, "internal", /This portal has a problem/],
     ["proxy", 502, "tenant_unreachable", /Qlik Cloud cannot be reached/],
-    ["proxy", 504, "tenant_unreachable", /Qlik Cloud cannot be reached/],
+    ["proxy", 504, "tenant_timeout", /Qlik Cloud cannot be reached/],
     ["proxy", 502, "tenant_refused", /did not let this portal sign you in/],
     ["proxy", 503, "busy", /Too many people/],
     ["proxy", 403, "forbidden", /may not open/],

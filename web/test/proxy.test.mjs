@@ -116,10 +116,10 @@ test("a tenant session of somebody else shows nothing", async () => {
 });
 
 test("a pause that our server asks for is kept", async () => {
-  script["GET /api/v1/users/me"] = [ours(502, "tenant_refused", { "retry-after": "7" })];
+  script["GET /api/v1/users/me"] = [ours(503, "busy", { "retry-after": "7" })];
   await assert.rejects(signInThroughProxy(same, signal), (problem) => {
     assert.equal(problem.wait, 7);
-    assert.match(problem.detail, /^users\/me through the portal: 502 · tenant_refused .*trace r1/);
+    assert.match(problem.detail, /^users\/me through the portal: 503 · busy .*trace r1/);
     return true;
   });
 });
