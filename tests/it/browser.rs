@@ -9,6 +9,7 @@ mod cookies;
 mod disconnects;
 mod failures;
 mod newcomers;
+mod nginx;
 mod oidc;
 mod pages;
 mod proxy;

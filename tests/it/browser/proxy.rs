@@ -1,12 +1,9 @@
 //! Behind a real nginx with the configuration of the documentation, and a stand-in for the service that it asks who the
 //! visitor is.
 
-use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Query, State};
@@ -21,12 +18,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::cookies::{PORTAL, TENANT, certificate};
+use super::nginx::{ADDRESS as NGINX, Nginx, documented};
 use super::scene::{Scene, Sites};
 use super::window::{Window, Wishes};
-use crate::docs::blocks::blocks;
 
-/// nginx's own address, so that the product can tell it from everybody else on this machine.
-const NGINX: &str = "127.0.0.2";
 const SETTINGS: [(&str, &str); 7] = [
     ("SIGN_IN", "header, password"),
     ("TRUSTED_PROXIES", NGINX),
@@ -114,66 +109,6 @@ async fn sign_out() -> Response {
     ([(SET_COOKIE, "company=; Path=/; Max-Age=0; Secure")], Html("<h1>Signed out of the company</h1>")).into_response()
 }
 
-/// A server of this test alone, in the foreground and in a folder of its own. Ends when dropped.
-struct Nginx(Child);
-
-impl Nginx {
-    /// With the server of the page on proxies that asks this service: its ports, name and certificate are exchanged, and
-    /// nothing else.
-    fn start(
-        asked: &str,
-        folder: &Path,
-        port: u16,
-        (product, company): (u16, u16),
-        certificate: &Path,
-        key: &Path,
-    ) -> Self {
-        let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/proxy.md")).unwrap();
-        let asks = |text: &str| text.contains(asked);
-        let found = blocks(&page).into_iter().find(|block| block.is("nginx") && asks(&block.text));
-        let mut server = found.expect("a configuration").text;
-        for (told, here) in [
-            ("listen 443 ssl", format!("listen 127.0.0.1:{port} ssl")),
-            ("portal.example;", format!("{PORTAL};")),
-            ("/etc/ssl/portal.example.pem", certificate.display().to_string()),
-            ("/etc/ssl/portal.example.key", key.display().to_string()),
-            ("127.0.0.1:8080", format!("127.0.0.1:{product}")),
-            (asked, format!("127.0.0.1:{company}")),
-        ] {
-            assert!(server.contains(told), "{told} is gone from the documentation");
-            server = server.replace(told, &here);
-        }
-        let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .map(|kind| format!("{kind}_temp_path {kind};\n"))
-            .concat();
-        // As root it would change to another user, to whom the folder is closed.
-        let user = if rustix::process::getuid().is_root() { "user root;" } else { "" };
-        let whole = format!(
-            "daemon off;\npid nginx.pid;\nworker_processes 1;\n{user}\nevents {{ worker_connections 64; }}\n\
-             http {{\naccess_log off;\nproxy_bind {NGINX};\n{temporary}{server}}}\n"
-        );
-        let file = folder.join("nginx.conf");
-        fs::write(&file, whole).unwrap();
-        let mut command = Command::new("nginx");
-        command.arg("-p").arg(folder).arg("-c").arg(&file).args(["-e", "stderr"]);
-        let mut process = command.stdin(Stdio::null()).spawn().expect("nginx is installed: run `make setup-tests`");
-        let patience = Instant::now() + Duration::from_secs(20);
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
-            assert!(Instant::now() < patience && process.try_wait().unwrap().is_none(), "nginx does not listen");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Self(process)
-    }
-}
-
-impl Drop for Nginx {
-    /// The signal at which the master takes its worker along.
-    fn drop(&mut self) {
-        let _ = Command::new("kill").arg(self.0.id().to_string()).status();
-        let _ = self.0.wait();
-    }
-}
-
 /// Everything that there is between a browser and the tenant.
 struct Place {
     scene: Scene,
@@ -195,7 +130,15 @@ async fn behind_nginx_that_asks(asked: &str, settings: &[(&str, &str)]) -> Place
     let sites = Sites { portal: PORTAL, tenant: TENANT, certificate: &certificate, key: &key };
     let free = serve::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap().local_addr().unwrap().port();
     let (scene, product) = Scene::behind_proxy(sites, free, settings).await;
-    let nginx = Nginx::start(asked, folder.path(), free, (product, company.start().await), &certificate, &key);
+    let company_port = company.start().await;
+    let server = documented("proxy.md", asked)
+        .with("listen 443 ssl", format!("listen 127.0.0.1:{free} ssl"))
+        .with("portal.example;", format!("{PORTAL};"))
+        .with("/etc/ssl/portal.example.pem", certificate.display())
+        .with("/etc/ssl/portal.example.key", key.display())
+        .with("127.0.0.1:8080", format!("127.0.0.1:{product}"))
+        .with(asked, format!("127.0.0.1:{company_port}"));
+    let nginx = Nginx::start(server, folder.path(), free);
     Place { scene, product, company, _nginx: nginx, _folders: [files, folder] }
 }
 
