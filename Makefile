@@ -1,6 +1,6 @@
 # Two commands are enough to begin: `make demo` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint vendor bench dist screenshots types web-test setup-tests
+.PHONY: help demo test lint vendor bench fuzz dist screenshots types web-test setup-tests
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{ printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,15 @@ vendor: ## the front-end code that is not ours, into static/vendor
 bench: vendor ## what a token costs in CPU time, an import in memory (see docs/performance.md)
 	cargo bench --locked --bench token
 	cargo bench --locked --bench import
+
+FUZZ_SECONDS ?= 60
+
+fuzz: vendor ## FUZZ_SECONDS (60) of random input for each reader of what strangers send; takes cargo-fuzz
+	@cargo fuzz --version >/dev/null 2>&1 || { echo "fuzz: run cargo install --locked cargo-fuzz first"; exit 1; }
+	@for target in $$(cargo fuzz list); do \
+		echo "fuzz: $$target for $(FUZZ_SECONDS) s"; \
+		cargo fuzz run --sanitizer none $$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=9000 || exit 1; \
+	done
 
 dist: vendor ## the binary for production: target/dist/qlik-embed-bff
 	cargo build --locked --profile dist

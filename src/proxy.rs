@@ -45,6 +45,8 @@ pub struct Settings {
     pub tenant: Origin,
     /// The origin under which visitors see what is passed on.
     pub origin: Origin,
+    /// The origin of our own pages, where visitors sign in. It may be the same.
+    pub portal: Origin,
     /// Who may frame what is passed on: the sources of the CSP directive `frame-ancestors`.
     pub frame_ancestors: Vec<String>,
     /// Beginnings of the tenant's paths that pass besides those that are known to be needed.
@@ -62,10 +64,13 @@ struct Inner {
 /// The tenant's answer, ready for the browser.
 #[derive(Debug)]
 pub struct Passed {
-    /// Its headers have passed [`headers`]; its body is still on its way.
+    /// Its headers have passed [`headers::Rules::to_browser`]; its body is still on its way.
     pub response: Response<Body>,
     /// The cookies that the tenant set, for our keeping of its session. They are marked as sensitive.
     pub set_cookies: Vec<HeaderValue>,
+    /// Whether the tenant leads to its login page instead of answering: what it does with pages where it answers 401 to all
+    /// else (Qlik Cloud facts, section G). `Location` is our own login page then.
+    pub leads_to_login: bool,
 }
 
 /// What the tenant said to an upgrade.

@@ -218,3 +218,6 @@ fn check_segments(path: &[u8]) -> Result<(), Refused> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
