@@ -5,6 +5,7 @@
 //! the way, `connections` keeps connections to the tenant, and `forward` sends one request on.
 
 use std::sync::Arc;
+use std::time::Duration;
 use std::{fmt, io};
 
 use axum::body::Body;
@@ -21,6 +22,7 @@ pub mod headers;
 pub mod links;
 pub mod target;
 
+use connections::Connections;
 pub use target::{Refused, Target};
 
 /// What a visitor's request gets of the tenant's session.
@@ -53,12 +55,34 @@ pub struct Settings {
     pub more_paths: Vec<String>,
 }
 
+/// How long what may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Until requests can be sent over a new connection: name, TCP and TLS together.
+    pub connect: Duration,
+    /// How long no byte may come or go while an answer, or more of it, is waited for.
+    pub stalled: Duration,
+    /// How long a connection waits for another request.
+    pub idle: Duration,
+}
+
+impl Default for Limits {
+    /// Load balancers close what waits for a minute (AWS, whose cookies the tenant sets; Qlik Cloud facts, section B.3). It is
+    /// better to be first, or a request and the end of its connection cross on the way.
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self { connect: seconds(10), stalled: seconds(60), idle: seconds(50) }
+    }
+}
+
 /// Passes requests on to one tenant. Cheap to clone: all clones share their connections.
 #[derive(Clone)]
 pub struct Proxy(Arc<Inner>);
 
 struct Inner {
     paths: target::Paths,
+    rules: headers::Rules,
+    connections: Arc<Connections>,
 }
 
 /// The tenant's answer, ready for the browser.
@@ -78,8 +102,10 @@ pub struct Passed {
 pub enum Upgrade {
     /// It speaks another protocol from here on.
     Accepted {
-        /// The 101 for the browser: only what the handshake needs (RFC 6455, section 4.2.2).
+        /// The 101 for the browser (RFC 6455, section 4.2.2), with headers that have passed [`headers::Rules::to_browser`].
         response: Response<()>,
+        /// As in [`Passed`].
+        set_cookies: Vec<HeaderValue>,
         /// The connection, with nothing of HTTP left in it.
         io: Tunnel,
         /// What came together with the answer and belongs to the new protocol.
@@ -120,8 +146,15 @@ pub enum Error {
 
 impl Proxy {
     /// Passes requests on as the settings say, with TLS that believes whom the configuration names. Connects to nobody yet.
-    pub fn with_tls(settings: Settings, _tls: Arc<ClientConfig>) -> Self {
-        Self(Arc::new(Inner { paths: target::Paths::new(settings.more_paths) }))
+    pub fn with_tls(settings: Settings, tls: Arc<ClientConfig>) -> Self {
+        Self::with_limits(settings, tls, Limits::default())
+    }
+
+    /// The same, with other limits.
+    pub fn with_limits(settings: Settings, tls: Arc<ClientConfig>, limits: Limits) -> Self {
+        let rules = headers::Rules::new(&settings);
+        let connections = Arc::new(Connections::new(&settings.tenant, tls, limits));
+        Self(Arc::new(Inner { paths: target::Paths::new(settings.more_paths), rules, connections }))
     }
 
     /// Which path of the tenant a request is for.

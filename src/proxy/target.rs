@@ -7,7 +7,9 @@
 use std::borrow::Cow;
 
 use http::uri::{PathAndQuery, Uri};
-use http::{Version, request};
+use http::{HeaderValue, Method, Version, request};
+
+use super::headers::{CSRF, WEB_INTEGRATION};
 
 /// Path and query together. Browsers and proxies stop at about as much.
 const LONGEST: usize = 8 * 1024;
@@ -46,6 +48,9 @@ pub enum Refused {
     /// More than 8 KiB.
     #[error("is longer than 8 KiB")]
     TooLong,
+    /// CONNECT, which asks for a tunnel to anywhere, or TRACE, whose answer would hold the tenant's cookies.
+    #[error("is a method that is not passed on")]
+    Method,
 }
 
 /// The list of paths that pass.
@@ -67,9 +72,11 @@ impl Paths {
     /// # Errors
     /// When it is for none that passes, or is not what a browser would write.
     pub fn target(&self, head: &request::Parts) -> Result<Target, Refused> {
-        let form = check_form(&head.uri, head.version);
-        let target = head.uri.path_and_query().map_or("", PathAndQuery::as_str);
-        self.parse(target.as_bytes()).and_then(|target| form.map(|()| target))
+        if matches!(head.method, Method::CONNECT | Method::TRACE) {
+            return Err(Refused::Method);
+        }
+        check_form(&head.uri, head.version)?;
+        self.parse(head.uri.path_and_query().map_or("", PathAndQuery::as_str).as_bytes())
     }
 
     /// Judges a request target in origin-form (RFC 9112, section 3.2.1).
@@ -139,6 +146,38 @@ impl Target {
     pub fn app(&self) -> Option<&str> {
         self.path().strip_prefix("/app/")?.split('/').next().filter(|id| !id.is_empty())
     }
+
+    /// What a handshake asks the tenant for: with the CSRF token of the tenant's session instead of the browser's, and without a
+    /// web integration, since there is no `Origin` (Qlik Cloud facts, sections D and F.1). All else stays byte for byte.
+    ///
+    /// Like the token itself, this is a secret.
+    pub(super) fn for_upgrade(&self, csrf: Option<&HeaderValue>) -> PathAndQuery {
+        let is_own = |parameter: &&str| {
+            let name = parameter.split('=').next().unwrap_or_default();
+            [CSRF, WEB_INTEGRATION].iter().any(|own| reads_as(name, own.as_str()))
+        };
+        let kept = self.query().unwrap_or_default().split('&').filter(|parameter| !is_own(parameter));
+        let mut parameters: Vec<Cow<'_, str>> = kept.map(Cow::Borrowed).collect();
+        if self.query().is_none_or(str::is_empty) {
+            parameters.clear();
+        }
+        if let Some(csrf) = csrf {
+            let token: String = url::form_urlencoded::byte_serialize(csrf.as_bytes()).collect();
+            parameters.push(format!("{CSRF}={token}").into());
+        }
+        let edited = match parameters.as_slice() {
+            [] => self.path().to_owned(),
+            _ => format!("{}?{}", self.path(), parameters.join("&")),
+        };
+        // A valid query without some of its parameters, and with one in characters that are valid, is valid.
+        PathAndQuery::try_from(edited).unwrap_or_else(|_| self.0.clone())
+    }
+}
+
+/// Whether the name of a parameter is this one, to whoever decodes it.
+fn reads_as(name: &str, known: &str) -> bool {
+    name.eq_ignore_ascii_case(known)
+        || decode_once(name.as_bytes(), false).is_ok_and(|name| name.eq_ignore_ascii_case(known.as_bytes()))
 }
 
 /// Requests of HTTP/1 that name a host before the path are for forward proxies (RFC 9112, sections 3.2.2 and 3.2.3), and

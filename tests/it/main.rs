@@ -16,6 +16,7 @@ mod mixing;
 mod oidc;
 mod packages;
 mod pages;
+mod passage;
 mod portal;
 mod provider;
 mod scripts;

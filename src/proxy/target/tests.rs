@@ -197,6 +197,40 @@ fn sockets_name_their_app() {
     }
 }
 
+#[test]
+fn tunnels_and_echoes_are_not_for_visitors() {
+    for (method, expected) in [
+        (Method::CONNECT, Some(Refused::Method)),
+        (Method::TRACE, Some(Refused::Method)),
+        (Method::OPTIONS, None),
+        (Method::PATCH, None),
+    ] {
+        let head = Request::builder().method(&method).uri("/api/x").body(()).expect("a request").into_parts().0;
+        assert_eq!(paths().target(&head).err(), expected, "{method}");
+    }
+}
+
+#[test]
+fn a_handshake_has_the_tenants_csrf_token_and_no_web_integration() {
+    let token = HeaderValue::from_static("a+b/c=&d");
+    for (target, expected) in [
+        ("/app/1", "/app/1?qlik-csrf-token=a%2Bb%2Fc%3D%26d"),
+        ("/app/1?", "/app/1?qlik-csrf-token=a%2Bb%2Fc%3D%26d"),
+        ("/app/1?a=b&&c=%2f", "/app/1?a=b&&c=%2f&qlik-csrf-token=a%2Bb%2Fc%3D%26d"),
+        (
+            "/app/1?qlik-csrf-token=x&reloadUri=wss%3A%2F%2Fa&qlik-web-integration-id=y&z",
+            "/app/1?reloadUri=wss%3A%2F%2Fa&z&qlik-csrf-token=a%2Bb%2Fc%3D%26d",
+        ),
+        ("/app/1?Qlik-CSRF-Token=x&qlik%2Dcsrf%2dtoken=y&qlik-csrf-token", "/app/1?qlik-csrf-token=a%2Bb%2Fc%3D%26d"),
+        ("/app/1?qlik-csrf-tokens=x", "/app/1?qlik-csrf-tokens=x&qlik-csrf-token=a%2Bb%2Fc%3D%26d"),
+    ] {
+        assert_eq!(parse(target).expect(target).for_upgrade(Some(&token)).as_str(), expected, "{target}");
+    }
+    for (target, expected) in [("/app/1?qlik-csrf-token=x", "/app/1"), ("/app/1?a", "/app/1?a")] {
+        assert_eq!(parse(target).expect(target).for_upgrade(None).as_str(), expected, "{target}");
+    }
+}
+
 /// Pieces of which dangerous paths are made.
 fn pieces() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
