@@ -10,7 +10,7 @@ use std::{fmt, io};
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::{HeaderValue, Response, request};
+use http::{HeaderValue, Response, StatusCode, request};
 use rustls::ClientConfig;
 use tokio::net::TcpStream;
 

@@ -1,6 +1,8 @@
 //! `serve`: configuration, application, listener, drain.
 
+use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -8,7 +10,7 @@ use axum_server::tls_rustls::RustlsConfig;
 use axum_server::{Address, Handle, Server};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::App;
 use crate::audit::file::{File, News};
@@ -55,7 +57,7 @@ pub fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 /// When the TLS files are no certificate and key, or the listener fails.
 pub async fn serve(app: App, listener: TcpListener) -> anyhow::Result<()> {
     let handle = Handle::new();
-    tokio::spawn(drain_on_signal(app.clone(), handle.clone()));
+    let signals = Signals::catch().context("SIGTERM and SIGINT cannot be caught")?;
     let sweeper = tokio::spawn(sweep(app.store.clone(), app.clock.clone()));
     let tended = app.clone();
     tokio::spawn(async move { tended.tend().await });
@@ -70,14 +72,15 @@ pub async fn serve(app: App, listener: TcpListener) -> anyhow::Result<()> {
     let tls = app.server.tls.as_ref().map(Tls::load).transpose();
     let served = match tls.map_err(|(variable, problem)| anyhow!("{variable} {problem}"))? {
         Some(tls) => {
-            let mut server = axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(tls))?.handle(handle);
+            let mut server =
+                axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(tls))?.handle(handle.clone());
             limit(server.http_builder());
-            server.serve(service).await
+            until_stopped(server.serve(service), &app, &handle, signals).await
         }
         None => {
-            let mut server: Server<_> = axum_server::from_tcp(listener)?.handle(handle);
+            let mut server: Server<_> = axum_server::from_tcp(listener)?.handle(handle.clone());
             limit(server.http_builder());
-            server.serve(service).await
+            until_stopped(server.serve(service), &app, &handle, signals).await
         }
     };
     sweeper.abort();
@@ -92,24 +95,49 @@ fn limit(http: &mut Builder<TokioExecutor>) {
     http.http2().timer(TokioTimer::new()).max_header_list_size(LARGEST_HEAD as u32).max_concurrent_streams(100);
 }
 
-async fn drain_on_signal<A: Address>(app: App, handle: Handle<A>) {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        tracing::error!("signals cannot be caught; stopping will not wait for requests");
-        return;
-    };
-    let mut asked = async || {
+/// What asks us to stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn catch() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
-    };
-    asked().await;
-    tracing::info!(grace = ?app.server.shutdown_grace, "stopping; a second signal ends it at once");
+    }
+}
+
+/// Serves until a signal; then requests and sockets may end, for as long as `SHUTDOWN_GRACE`, unless there is a second
+/// signal.
+async fn until_stopped<A: Address>(
+    serving: impl Future<Output = io::Result<()>>,
+    app: &App,
+    handle: &Handle<A>,
+    mut signals: Signals,
+) -> io::Result<()> {
+    let mut serving = pin!(serving);
+    tokio::select! {
+        failed = &mut serving => return failed,
+        () = signals.next() => {}
+    }
+    let grace = app.server.shutdown_grace;
+    tracing::info!(?grace, "stopping; a second signal ends it at once");
     app.drain();
-    handle.graceful_shutdown(Some(app.server.shutdown_grace));
-    asked().await;
-    handle.shutdown();
+    handle.graceful_shutdown(Some(grace));
+    tokio::select! {
+        (served, ()) = async { tokio::join!(serving, app.sockets.drain(grace)) } => served,
+        () = signals.next() => {
+            handle.shutdown();
+            Ok(())
+        }
+    }
 }
 
 /// Opens the file of the audit anew on SIGHUP, and tells when it cannot be written. A full disk stops no visitor: the
