@@ -14,6 +14,8 @@ use crate::clock::Clock;
 use crate::config::{Config, Server, SessionAges};
 use crate::identity::Source;
 use crate::pages::Pages;
+use crate::proxy::sockets::Sockets;
+use crate::proxy::{self, Proxy};
 use crate::qlik::{Tenant, token};
 use crate::store::Store;
 use crate::subjects::Subjects;
@@ -37,6 +39,8 @@ pub struct Parts {
     pub tokens: token::Issuer,
     /// The tenant's sessions, for pages that take the proxy.
     pub tenant_sessions: TenantSessions,
+    /// Passes requests on to the tenant.
+    pub proxy: Proxy,
     /// Ways of signing in that are open.
     pub sign_in: Vec<Source>,
     /// How a proxy before us says who the visitor is, when that way is open.
@@ -51,6 +55,8 @@ pub struct Parts {
     pub session: SessionAges,
     /// What is remembered.
     pub store: Store,
+    /// The engine sockets that are open.
+    pub sockets: Sockets,
     /// The time.
     pub clock: Clock,
     draining: AtomicBool,
@@ -83,6 +89,14 @@ impl App {
             tokens.clone(),
             store.clone(),
         );
+        let passing = proxy::Settings {
+            tenant: config.tenant.origin.clone(),
+            origin: config.server.proxy_origin().clone(),
+            portal: config.server.public_url.clone(),
+            frame_ancestors: config.server.proxy_ancestors(),
+            more_paths: config.proxy_paths,
+        };
+        let tls = config.tenant.authorities.tls().context(NO_CLIENT)?;
         Ok(Self(Arc::new(Parts {
             server: config.server,
             tenant: config.tenant,
@@ -90,6 +104,7 @@ impl App {
             subjects,
             tokens,
             tenant_sessions: tenant_sessions.context(NO_CLIENT)?,
+            proxy: Proxy::with_tls(passing, tls),
             sign_in: config.sign_in,
             header: config.header,
             passwords: Passwords::new(store.clone()),
@@ -97,6 +112,7 @@ impl App {
             tickets: tickets.transpose().context(NO_CLIENT)?,
             session: config.session,
             store,
+            sockets: Sockets::new(),
             clock,
             draining: AtomicBool::new(false),
         })))

@@ -117,6 +117,13 @@ impl Server {
     pub fn proxy_origin(&self) -> &Origin {
         self.proxy_url.as_ref().unwrap_or(&self.public_url)
     }
+
+    /// Who may frame what is passed on of the tenant: our pages, and with them whoever frames those. Browsers ask about every
+    /// page around (CSP level 3, section 6.4.2).
+    pub fn proxy_ancestors(&self) -> Vec<String> {
+        let others = self.frame_ancestors.iter().filter(|source| !matches!(source.as_str(), "'self'" | "'none'"));
+        ["'self'".to_owned(), self.public_url.to_string()].into_iter().chain(others.cloned()).collect()
+    }
 }
 
 /// How to log.

@@ -34,7 +34,10 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use axum::{Router, http::StatusCode, middleware, response::Redirect, routing};
+use axum::extract::State as Shared;
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::{Redirect, Response};
+use axum::{Router, middleware, routing};
 
 pub use control::Control;
 pub use engine::Socket;
@@ -117,12 +120,20 @@ fn router(state: &Arc<State>) -> Router {
         .route("/oauth/token", routing::post(oauth::token))
         .merge(engine::routes())
         .merge(single::routes())
-        .fallback(async || refusal::service_error(StatusCode::NOT_FOUND, "HTTP-404", "Not found"))
+        .fallback(nothing)
         .layer(middleware::from_fn_with_state(state.clone(), access::csrf))
         .layer(middleware::from_fn_with_state(state.clone(), access::faults))
         .layer(middleware::from_fn_with_state(state.clone(), access::origins))
         .layer(middleware::from_fn_with_state(state.clone(), access::observe))
         .with_state(state.clone())
+}
+
+/// Strangers do not learn what there is in the REST interface.
+async fn nothing(Shared(state): Shared<Arc<State>>, headers: HeaderMap, uri: Uri) -> Response {
+    if uri.path().starts_with("/api/") && access::caller(&state, &headers).is_none() {
+        return refusal::unauthorized();
+    }
+    refusal::service_error(StatusCode::NOT_FOUND, "HTTP-404", "Not found")
 }
 
 /// Random bytes for ids and secrets.

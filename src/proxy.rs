@@ -20,6 +20,8 @@ mod connections;
 mod forward;
 pub mod headers;
 pub mod links;
+pub mod relay;
+pub mod sockets;
 pub mod target;
 
 use connections::Connections;
@@ -95,6 +97,13 @@ pub struct Passed {
     /// Whether the tenant leads to its login page instead of answering: what it does with pages where it answers 401 to all
     /// else (Qlik Cloud facts, section G). `Location` is our own login page then.
     pub leads_to_login: bool,
+}
+
+impl Passed {
+    /// Whether the tenant does not know the session, or not any more.
+    pub fn is_signed_out(&self) -> bool {
+        self.leads_to_login || self.response.status() == StatusCode::UNAUTHORIZED
+    }
 }
 
 /// What the tenant said to an upgrade.

@@ -372,7 +372,17 @@ impl Store {
         value: Vec<u8>,
         until: OffsetDateTime,
     ) -> Result<(), Error> {
-        let id = hash(name);
+        self.update_session(SessionRef(hash(name)), marks, value, until).await
+    }
+
+    /// The same, for who knows a session by its reference only.
+    async fn update_session(
+        &self,
+        SessionRef(id): SessionRef,
+        marks: Marks,
+        value: Vec<u8>,
+        until: OffsetDateTime,
+    ) -> Result<(), Error> {
         let sealed = self.seal.seal(&id, value);
         self.changed(&id, self.sqlite.update_record(&id, marks, &sealed, until)).await
     }

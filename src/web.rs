@@ -26,6 +26,7 @@ mod flow;
 mod health;
 mod login;
 mod policy;
+pub mod proxy;
 mod security;
 mod token;
 mod trail;
@@ -49,6 +50,7 @@ pub fn router(app: App) -> Router {
         .route("/embed/{slug}", get(embed::page))
         .route("/logout", get(login::signed_out).post(login::sign_out))
         .route("/session", get(visitor::session))
+        .route("/hand-over", post(proxy::entry::begin))
         .route("/flow", post(flow::remember))
         .layer(CompressionLayer::new());
     let mut sign_in = Router::new().route("/login", get(login::form));
@@ -93,7 +95,7 @@ pub fn router(app: App) -> Router {
         Some(_) => everything.layer(from_fn_with_state(app.clone(), upstream::believe)),
         None => everything,
     };
-    believed
+    let pages = believed
         .layer((
             from_fn(trail::name_request),
             from_fn_with_state(app.clone(), trail::log_request),
@@ -104,7 +106,9 @@ pub fn router(app: App) -> Router {
             TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, LONGEST_REQUEST),
             DefaultBodyLimit::max(LARGEST_BODY),
         ))
-        .with_state(app)
+        .with_state(app.clone());
+    // Unless every page lets the browser call the tenant itself, the tenant's paths lie beside ours.
+    if app.pages.all().iter().any(|page| page.flow.uses_proxy()) { proxy::beside(app, pages) } else { pages }
 }
 
 /// `Origin` and `Sec-Fetch-Site` instead of hidden form fields. The public origin is listed for proxies that rewrite

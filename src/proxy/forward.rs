@@ -105,7 +105,7 @@ impl Proxy {
         let mut response = Response::new(());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         *response.headers_mut() = answer.headers;
-        let (io, read_ahead) = connection.into_tunnel();
+        let (io, read_ahead) = connection.into_tunnel().ok_or(Error::Unusable("its connection is gone"))?;
         Ok(Upgrade::Accepted { response, set_cookies: answer.set_cookies, io, read_ahead })
     }
 

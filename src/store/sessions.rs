@@ -1,9 +1,11 @@
 //! The session layer's view of the store: its records, encrypted, by the hash of their id, on our clock.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use async_trait::async_trait;
 use serde_json::Value;
+use time::OffsetDateTime;
 use tower_sessions::session::{Id, Record};
 use tower_sessions::{SessionStore, session_store};
 
@@ -14,6 +16,9 @@ use crate::clock::Clock;
 pub const OWNER: &str = "owner";
 /// The entry of a session that names the session at the OpenID provider in which it began.
 pub const PROVIDER_SESSION: &str = "provider_session";
+
+/// The entries of a session.
+type Data = HashMap<String, Value>;
 
 /// Sessions in the store.
 #[derive(Clone)]
@@ -29,6 +34,38 @@ impl Sessions {
     }
 }
 
+/// For what knows a session by its reference only.
+impl Sessions {
+    /// One entry of a session.
+    ///
+    /// # Errors
+    /// When the store does not answer, or what it has cannot be read.
+    pub async fn entry(&self, session: SessionRef, name: &str) -> session_store::Result<Option<Value>> {
+        let record = self.store.session_record(session, self.clock.now()).await.map_err(backend)?;
+        let Some((_, value)) = record else { return Ok(None) };
+        Ok(decode(&value)?.remove(name))
+    }
+
+    /// Replaces one entry, and says anew when the session ends. A session that has ended stays so.
+    ///
+    /// # Errors
+    /// When the store does not answer, or what it has cannot be read.
+    pub async fn set_entry(
+        &self,
+        session: SessionRef,
+        name: &str,
+        value: Value,
+        until: OffsetDateTime,
+    ) -> session_store::Result<()> {
+        let record = self.store.session_record(session, self.clock.now()).await.map_err(backend)?;
+        let Some((_, data)) = record else { return Ok(()) };
+        let mut data = decode(&data)?;
+        data.insert(name.to_owned(), value);
+        let (marks, data) = (marks(&data), encode(&data)?);
+        self.store.update_session(session, marks, data, until).await.map_err(backend)
+    }
+}
+
 impl fmt::Debug for Sessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Sessions")
@@ -39,8 +76,9 @@ impl fmt::Debug for Sessions {
 impl SessionStore for Sessions {
     async fn create(&self, record: &mut Record) -> session_store::Result<()> {
         loop {
-            let value = encode(record)?;
-            let created = self.store.insert_record(&name(&record.id), marks(record), value, record.expiry_date).await;
+            let value = encode(&record.data)?;
+            let created =
+                self.store.insert_record(&name(&record.id), marks(&record.data), value, record.expiry_date).await;
             if created.map_err(backend)? {
                 return Ok(());
             }
@@ -49,17 +87,15 @@ impl SessionStore for Sessions {
     }
 
     async fn save(&self, record: &Record) -> session_store::Result<()> {
-        let value = encode(record)?;
-        let saved = self.store.update_record(&name(&record.id), marks(record), value, record.expiry_date).await;
+        let value = encode(&record.data)?;
+        let saved = self.store.update_record(&name(&record.id), marks(&record.data), value, record.expiry_date).await;
         saved.map_err(backend)
     }
 
     async fn load(&self, id: &Id) -> session_store::Result<Option<Record>> {
         let record = self.store.session_record(SessionRef::of(*id), self.clock.now()).await;
         let Some((expiry_date, value)) = record.map_err(backend)? else { return Ok(None) };
-        let data =
-            serde_json::from_slice(&value).map_err(|problem| session_store::Error::Decode(problem.to_string()))?;
-        Ok(Some(Record { id: *id, data, expiry_date }))
+        Ok(Some(Record { id: *id, data: decode(&value)?, expiry_date }))
     }
 
     async fn delete(&self, id: &Id) -> session_store::Result<()> {
@@ -68,8 +104,12 @@ impl SessionStore for Sessions {
 }
 
 /// The id stays out of the value: whoever opens a row still cannot take the session over.
-fn encode(record: &Record) -> session_store::Result<Vec<u8>> {
-    serde_json::to_vec(&record.data).map_err(|problem| session_store::Error::Encode(problem.to_string()))
+fn encode(data: &Data) -> session_store::Result<Vec<u8>> {
+    serde_json::to_vec(data).map_err(|problem| session_store::Error::Encode(problem.to_string()))
+}
+
+fn decode(value: &[u8]) -> session_store::Result<Data> {
+    serde_json::from_slice(value).map_err(|problem| session_store::Error::Decode(problem.to_string()))
 }
 
 /// What the id of a session's record is the hash of.
@@ -77,8 +117,8 @@ pub(super) fn name(id: &Id) -> [u8; 16] {
     id.0.to_le_bytes()
 }
 
-fn marks(record: &Record) -> Marks {
-    let entry = |name| record.data.get(name).and_then(Value::as_str).map(|text| hash(text.as_bytes()));
+fn marks(data: &Data) -> Marks {
+    let entry = |name| data.get(name).and_then(Value::as_str).map(|text| hash(text.as_bytes()));
     Marks { owner: entry(OWNER), provider_session: entry(PROVIDER_SESSION) }
 }
 

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::extract::{ConnectInfo, Request};
+use axum::http::header::HOST;
 use axum::http::{Extensions, HeaderMap};
 use ipnet::IpNet;
 
@@ -17,6 +18,16 @@ pub fn of_client(app: &App, request: &Request) -> IpAddr {
 pub fn is_trusted_peer(app: &App, request: &Request) -> bool {
     let peer = peer(request.extensions());
     peer.is_some_and(|peer| app.server.trusted_proxies.iter().any(|network| network.contains(&peer)))
+}
+
+/// For which host a request is (RFC 9110, section 7.2): what a trusted proxy says it was asked for, else what the request says.
+pub fn host<'a>(app: &App, request: &'a Request) -> Option<&'a str> {
+    let forwarded = request.headers().get("x-forwarded-host").filter(|_| is_trusted_peer(app, request));
+    // The first of several is what the browser asked for; others were added behind it.
+    let forwarded = forwarded.and_then(|hosts| Some(hosts.to_str().ok()?.split(',').next()?.trim()));
+    let of_target = || request.uri().authority().map(|authority| authority.as_str());
+    let of_header = || request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    forwarded.or_else(of_header).or_else(of_target)
 }
 
 fn peer(extensions: &Extensions) -> Option<IpAddr> {

@@ -3,11 +3,13 @@
 use std::sync::LazyLock;
 
 use aws_lc_rs::digest::{Context, SHA256};
-use axum::extract::Path;
-use axum::http::StatusCode;
+use axum::extract::{Path, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use rust_embed::RustEmbed;
+
+use crate::app::App;
 
 #[derive(RustEmbed)]
 #[folder = "static/"]
@@ -34,11 +36,16 @@ pub fn prefix() -> String {
 }
 
 /// `GET /static/{hash}/{file}`: good for a year, since another content has another address.
-pub async fn file(Path((hash, name)): Path<(String, String)>) -> Result<Response, StatusCode> {
+pub async fn file(State(app): State<App>, Path((hash, name)): Path<(String, String)>) -> Result<Response, StatusCode> {
     if hash != *HASH {
         return Err(StatusCode::NOT_FOUND);
     }
-    serve(&name, "public, max-age=31536000, immutable")
+    let mut response = serve(&name, "public, max-age=31536000, immutable")?;
+    if app.server.proxy_url.is_some() {
+        // Failures that are shown at the sibling origin are dressed by this one.
+        response.headers_mut().insert("cross-origin-resource-policy", HeaderValue::from_static("same-site"));
+    }
+    Ok(response)
 }
 
 /// `GET /favicon.ico`: asked for by browsers where no page names another icon.

@@ -7,13 +7,13 @@ use axum::response::{IntoResponse, Response};
 use crate::auth::{header, oidc, ticket};
 use crate::mapping::Denied;
 use crate::qlik::{token, users};
-use crate::{store, subjects};
+use crate::{proxy, store, subjects, tenant_session};
 
 mod failure;
 mod present;
 
 use failure::Failure;
-pub use present::{Site, Wants, present};
+pub use present::{Site, Wants, finish, present};
 
 /// What a handler could not do.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +51,36 @@ pub enum Error {
     /// The session could not be read or written.
     #[error(transparent)]
     Session(#[from] tower_sessions::session::Error),
+    /// The same, seen from the store.
+    #[error(transparent)]
+    SessionStore(#[from] tower_sessions::session_store::Error),
+    /// The address of a request can be read in two ways, or leads elsewhere.
+    #[error("the request was not passed on: {0}")]
+    BadTarget(&'static str),
+    /// An address longer than any of the tenant's.
+    #[error("the address of the request is too long")]
+    LongTarget,
+    /// A method that is not passed on.
+    #[error("the method of the request is not passed on")]
+    NoSuchMethod,
+    /// An app that no page of this visitor shows.
+    #[error("no page of this visitor shows that app")]
+    UnlistedApp,
+    /// A request that is too large to be sent once more, and the tenant's session had ended.
+    #[error("the tenant's session had ended, and the request is too large to be held for another try")]
+    NotRepeated,
+    /// The tenant does not take its own session.
+    #[error("the tenant refused a session that it has just opened")]
+    TenantRefuses,
+    /// This instance takes nothing new.
+    #[error("the server is stopping")]
+    Draining,
+    /// No session of the tenant's.
+    #[error(transparent)]
+    TenantSession(tenant_session::Error),
+    /// Nothing came back from the tenant.
+    #[error(transparent)]
+    Passage(#[from] proxy::Error),
     /// A template did not render.
     #[error(transparent)]
     Render(#[from] askama::Error),
@@ -68,6 +98,16 @@ impl From<subjects::Error> for Error {
     }
 }
 
+impl From<tenant_session::Error> for Error {
+    fn from(problem: tenant_session::Error) -> Self {
+        match problem {
+            tenant_session::Error::SessionEnded => Self::SignedOut,
+            tenant_session::Error::Denied(denied) => Self::Denied(denied),
+            other => Self::TenantSession(other),
+        }
+    }
+}
+
 impl Error {
     fn status(&self) -> StatusCode {
         match self {
@@ -77,10 +117,20 @@ impl Error {
             // Not 401: there is nothing to sign in with here, and who is sent to `/login` would never learn why.
             Self::ForeignOrigin | Self::Denied(_) | Self::Ticket(_) => StatusCode::FORBIDDEN,
             Self::Oidc(problem) => failure::of_sign_in(problem).0,
-            Self::UnclearHeaders(_) => StatusCode::BAD_REQUEST,
-            Self::Token(token::Error::Saturated { .. }) | Self::Unknown(_) | Self::Store(_) | Self::Session(_) => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::UnclearHeaders(_) | Self::BadTarget(_) => StatusCode::BAD_REQUEST,
+            Self::LongTarget => StatusCode::URI_TOO_LONG,
+            Self::NoSuchMethod => StatusCode::METHOD_NOT_ALLOWED,
+            Self::UnlistedApp => StatusCode::FORBIDDEN,
+            Self::NotRepeated | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TenantRefuses => StatusCode::BAD_GATEWAY,
+            Self::TenantSession(problem) => failure::of_tenant_session(problem).0,
+            Self::Passage(proxy::Error::TimedOut) => StatusCode::GATEWAY_TIMEOUT,
+            Self::Passage(_) => StatusCode::BAD_GATEWAY,
+            Self::Token(token::Error::Saturated { .. })
+            | Self::Unknown(_)
+            | Self::Store(_)
+            | Self::Session(_)
+            | Self::SessionStore(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Token(_) | Self::Render(_) | Self::Broken(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

@@ -2,15 +2,17 @@
 
 use askama::Template;
 use axum::Extension;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::header::CONTENT_SECURITY_POLICY;
 use axum::response::{Html, IntoResponse, Redirect, Response};
+use serde::Deserialize;
 use tower_sessions::Session;
 
 use super::error::{Error, Site};
 use super::policy;
 use super::upstream::Asserted;
 use super::visitor::{self, Visit};
+use super::way_back::{self, ReturnPath};
 use crate::app::App;
 use crate::audit::{self, Caller, Event};
 use crate::identity::Source;
@@ -21,8 +23,13 @@ pub mod ticket;
 
 /// `GET /login`: every way of signing in that is open; whoever is signed in goes on, to what a tab of theirs wanted. When
 /// the only way leads elsewhere, it is taken at once: after signing out visitors are at `/logout`, and after a failure at
-/// its page, so nobody goes round in circles.
-pub async fn form(State(app): State<App>, session: Session) -> Result<Response, Error> {
+/// its page, so nobody goes round in circles. Clients of the tenant that take themselves for signed out come with an address
+/// to return to; one that is none of our pages is not followed.
+pub async fn form(State(app): State<App>, session: Session, Query(asked): Query<Asked>) -> Result<Response, Error> {
+    let back = asked.returnto.as_deref().and_then(|to| to.strip_prefix(app.server.public_url.as_str()));
+    if let Some(path) = back.and_then(ReturnPath::parse).filter(visitor::leads_to_a_page) {
+        way_back::keep(&session, &path, app.clock.now()).await?;
+    }
     if let Some(to) = visitor::way_on(&app, &session).await? {
         return Ok(Redirect::to(to.as_str()).into_response());
     }
@@ -31,6 +38,12 @@ pub async fn form(State(app): State<App>, session: Session) -> Result<Response, 
         Some(way) => Ok(Redirect::to(way.href).into_response()),
         None => Ok(Html(page.render()?).into_response()),
     }
+}
+
+/// What `GET /login` may be told: `returnto`, as the tenant's own is (Qlik Cloud facts, section C.1).
+#[derive(Deserialize)]
+pub struct Asked {
+    returnto: Option<String>,
 }
 
 /// `POST /logout`: ends the session. Whoever signed in at the OpenID provider is sent there to sign out, and comes back to

@@ -6,8 +6,6 @@ use crate::pages::Flow;
 /// Pages without the tenant: no scripts at all, never in a frame.
 pub const PLAIN: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
                             frame-ancestors 'none'";
-/// A failure may have to be shown where the page would have been: inside the portal's frame.
-const FAILURE: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'";
 
 /// The policy of an embed page: our own scripts and styles; calls, sockets and frames to where its flow meets the tenant, be
 /// that the tenant itself or the origin that passes requests on.
@@ -50,9 +48,13 @@ pub fn of_signed_out(tenant: Option<&Origin>) -> String {
     }
 }
 
-/// The policy of a page that reports a failure, framed by whoever may frame the pages.
-pub fn of_failure(frame_ancestors: &[String]) -> String {
-    format!("{FAILURE}; frame-ancestors {}", frame_ancestors.join(" "))
+/// The policy of a page that reports a failure where the page would have been: inside somebody's frame. Its style comes from
+/// `assets`.
+pub fn of_failure(assets: &str, frame_ancestors: &[String]) -> String {
+    format!(
+        "default-src 'none'; style-src {assets}; img-src {assets}; form-action 'self'; base-uri 'none'; frame-ancestors {}",
+        frame_ancestors.join(" ")
+    )
 }
 
 #[cfg(test)]

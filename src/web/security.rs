@@ -46,6 +46,21 @@ impl Headers {
         }
         Self(headers.into())
     }
+
+    /// Adds what is not there yet: handlers that need another policy or cache rule have set it already.
+    pub fn add(&self, headers: &mut HeaderMap) {
+        headers.reserve(self.0.len() + 1);
+        for (name, value) in self.0.iter() {
+            headers.entry(name).or_insert_with(|| value.clone());
+        }
+        // For browsers that do not know `frame-ancestors`; what this header cannot say, they are not told.
+        let policy = headers.get(CONTENT_SECURITY_POLICY).map_or(&b""[..], HeaderValue::as_bytes);
+        if policy.ends_with(b"frame-ancestors 'none'") {
+            headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+        } else if policy.ends_with(b"frame-ancestors 'self'") {
+            headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
+        }
+    }
 }
 
 /// Where frames of ours come from, as an allow-list of Permissions-Policy: ourselves, and where the tenant is met.
@@ -61,21 +76,10 @@ fn frames_of(app: &App) -> String {
     frames + ")"
 }
 
-/// Adds what is not there yet: handlers that need another policy or cache rule have set it already.
-pub async fn add_headers(State(Headers(defaults)): State<Headers>, request: Request, next: Next) -> Response {
+/// Adds them to every answer.
+pub async fn add_headers(State(defaults): State<Headers>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    let headers = response.headers_mut();
-    headers.reserve(defaults.len() + 1);
-    for (name, value) in defaults.iter() {
-        headers.entry(name).or_insert_with(|| value.clone());
-    }
-    // For browsers that do not know `frame-ancestors`; what this header cannot say, they are not told.
-    let policy = headers.get(CONTENT_SECURITY_POLICY).map_or(&b""[..], HeaderValue::as_bytes);
-    if policy.ends_with(b"frame-ancestors 'none'") {
-        headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-    } else if policy.ends_with(b"frame-ancestors 'self'") {
-        headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
-    }
+    defaults.add(response.headers_mut());
     response
 }
 

@@ -21,6 +21,13 @@ const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RequestId(pub Uuid);
 
+impl RequestId {
+    /// What is logged about this request carries its id.
+    pub fn span(self) -> tracing::Span {
+        tracing::info_span!("request", id = %self)
+    }
+}
+
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.simple().fmt(f)
@@ -45,7 +52,7 @@ pub async fn log_request(State(app): State<App>, mut request: Request, next: Nex
     let address = address::of_client(&app, &request);
     let id = request.extensions().get::<RequestId>().copied().unwrap_or_default();
     request.extensions_mut().insert(Caller { request: id.0, address });
-    let span = tracing::info_span!("request", %id);
+    let span = id.span();
     let response = next.run(request).instrument(span.clone()).await;
     let _entered = span.enter();
     let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -25,8 +25,19 @@ pub async fn believe(
     mut request: Request,
     next: Next,
 ) -> Result<Response, Error> {
-    let Some(settings) = &app.header else { return Ok(next.run(request).await) };
-    let trusted = address::is_trusted_peer(&app, &request);
+    if let Some(identity) = asserted(&app, caller, &mut request)? {
+        request.extensions_mut().insert(Asserted(identity));
+    }
+    Ok(next.run(request).await)
+}
+
+/// Takes the identity headers out of a request. Says whom a trusted proxy names.
+///
+/// # Errors
+/// When a trusted proxy's headers can be read in two ways.
+pub fn asserted(app: &App, caller: Caller, request: &mut Request) -> Result<Option<Identity>, Error> {
+    let Some(settings) = &app.header else { return Ok(None) };
+    let trusted = address::is_trusted_peer(app, request);
     let headers = request.headers_mut();
     let asserted = if trusted {
         let lookalikes = settings.remove_variants(headers);
@@ -43,10 +54,20 @@ pub async fn believe(
     if !trusted && !removed.is_empty() {
         audit::record(caller, &Event::HeadersRemoved(&removed));
     }
-    if let Some(identity) = asserted {
-        request.extensions_mut().insert(Asserted(identity));
+    Ok(asserted)
+}
+
+/// Whether a session is still that of the person whom the proxy names: for requests that begin and end no session. The
+/// sibling origin may have no such proxy before it.
+///
+/// # Errors
+/// [`Error::SignedOut`]; the next page begins the right session.
+pub fn agree(of_portal: bool, visitor: &Identity, asserted: Option<&Identity>) -> Result<(), Error> {
+    match asserted {
+        Some(asserted) if asserted.key() != visitor.key() => Err(Error::SignedOut),
+        None if of_portal && visitor.source == Source::Header => Err(Error::SignedOut),
+        _ => Ok(()),
     }
-    Ok(next.run(request).await)
 }
 
 /// Makes the session that of the person whom the proxy names, before any handler reads it: the first request begins one

@@ -7,6 +7,7 @@ use axum::http::request::Parts;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 use tower_sessions::{Expiry, Session};
@@ -17,8 +18,8 @@ use crate::app::App;
 use crate::audit::{self, Caller, Event};
 use crate::identity::{Identity, Source};
 use crate::pages::Slug;
-use crate::store::Kind;
-use crate::store::sessions::{OWNER, PROVIDER_SESSION};
+use crate::store::sessions::{OWNER, PROVIDER_SESSION, Sessions};
+use crate::store::{Kind, SessionRef};
 
 /// The entries of a session.
 const VISIT: &str = "visit";
@@ -54,12 +55,46 @@ impl Visit {
     /// # Errors
     /// When the store does not answer.
     pub async fn current(app: &App, session: &Session) -> Result<Option<Self>, Error> {
-        let Some(visit) = session.get_value(VISIT).await? else { return Ok(None) };
-        let visit = serde_json::from_value::<Self>(visit).inspect_err(|problem| {
+        let entry = session.get_value(VISIT).await?;
+        Ok(entry.and_then(|entry| Self::read(app, entry)))
+    }
+
+    fn read(app: &App, entry: Value) -> Option<Self> {
+        let visit = serde_json::from_value::<Self>(entry).inspect_err(|problem| {
             tracing::warn!(%problem, "a session of another version; its visitor signs in again");
         });
         let is_open = |visit: &Self| app.sign_in.contains(&visit.identity.source);
-        Ok(visit.ok().filter(|visit| is_open(visit) && app.clock.now() < visit.ends(app)))
+        visit.ok().filter(|visit| is_open(visit) && app.clock.now() < visit.ends(app))
+    }
+
+    /// The visit of the session of this name.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn of(app: &App, session: SessionRef) -> Result<Option<Self>, Error> {
+        let sessions = Sessions::new(app.store.clone(), app.clock.clone());
+        let entry = sessions.entry(session, VISIT).await?;
+        Ok(entry.and_then(|entry| Self::read(app, entry)))
+    }
+
+    /// Notes that the visitor of this session is active, at most once a minute: for what are no requests for our own pages.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn touch(app: &App, session: SessionRef) -> Result<(), Error> {
+        let Some(mut visit) = Self::of(app, session).await? else { return Err(Error::SignedOut) };
+        if !visit.is_due(app.clock.now()) {
+            return Ok(());
+        }
+        visit.seen = app.clock.now();
+        let sessions = Sessions::new(app.store.clone(), app.clock.clone());
+        let value = serde_json::to_value(&visit).map_err(|_| Error::Broken("a visit that is no JSON"))?;
+        Ok(sessions.set_entry(session, VISIT, value, visit.ends(app)).await?)
+    }
+
+    /// Whether it is time to note that the visitor is active.
+    pub fn is_due(&self, now: OffsetDateTime) -> bool {
+        now - self.seen >= TOUCH_EVERY
     }
 
     /// Whose visit it is.
@@ -77,7 +112,7 @@ impl Visit {
     }
 
     /// When the session ends unless its visitor comes back.
-    fn ends(&self, app: &App) -> OffsetDateTime {
+    pub fn ends(&self, app: &App) -> OffsetDateTime {
         (self.seen + app.session.idle).min(self.signed_in + app.session.max)
     }
 
@@ -270,7 +305,7 @@ impl FromRequestParts<App> for SignedIn {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
         let session = Session::from_request_parts(parts, app).await.map_err(|(_, why)| Error::Broken(why))?;
         if let Some(mut visit) = Visit::current(app, &session).await? {
-            if app.clock.now() - visit.seen >= TOUCH_EVERY {
+            if visit.is_due(app.clock.now()) {
                 visit.seen = app.clock.now();
                 visit.save(app, &session).await?;
             }
@@ -290,7 +325,7 @@ impl FromRequestParts<App> for SignedIn {
 
 /// Whether this is the address that a page could have. Whoever types something else costs no record in the store; and
 /// whether there is such a page is for those to know who may see it.
-fn leads_to_a_page(path: &ReturnPath) -> bool {
+pub fn leads_to_a_page(path: &ReturnPath) -> bool {
     let slug = path.as_str().strip_prefix("/embed/").map(|rest| rest.split('?').next().unwrap_or(rest));
     slug.is_some_and(|slug| Slug::parse(slug).is_some())
 }

@@ -19,6 +19,7 @@ mod pages;
 mod passage;
 mod portal;
 mod provider;
+mod proxied;
 mod scripts;
 mod sessions;
 mod sign_in;

@@ -27,7 +27,8 @@ const ROUNDS: usize = 8;
 /// An HTTP/1.1 connection, which stands still unless somebody moves it.
 pub(in crate::proxy) struct Connection {
     sender: http1::SendRequest<Body>,
-    http: http1::Connection<TokioIo<Metered>, Body>,
+    /// `None` once it is closed and somebody waited for more of it.
+    http: Option<http1::Connection<TokioIo<Metered>, Body>>,
     is_closed: bool,
     pulse: Arc<Pulse>,
     waker: Waker,
@@ -57,7 +58,7 @@ impl Connection {
         let (sender, http) = http1::Builder::new().max_buf_size(BUFFER).handshake(io).await.map_err(Error::Broken)?;
         let waker = Waker::from(Arc::clone(&pulse));
         let clock = Clock { stalled, timer: Box::pin(sleep_until(Instant::now() + stalled)), still_since: None };
-        Ok(Self { sender, http, is_closed: false, pulse, waker, clock })
+        Ok(Self { sender, http: Some(http), is_closed: false, pulse, waker, clock })
     }
 
     /// Sends a request, and waits for the head of its answer.
@@ -97,12 +98,15 @@ impl Connection {
     ) -> Poll<Result<T, Error>> {
         for _ in 0..ROUNDS {
             self.pulse.begin(cx);
-            let mut inner = Context::from_waker(&self.waker);
-            if !self.is_closed {
-                // What went wrong is told to whoever waits for the answer.
-                self.is_closed = self.http.poll_without_shutdown(&mut inner).is_ready();
+            let waker = self.waker.clone();
+            let mut inner = Context::from_waker(&waker);
+            self.turn(&mut inner);
+            let mut asked = ask(&mut inner);
+            if asked.is_pending() && self.is_closed {
+                // A request that was not begun waits in there, and only learns that it was in vain when that is gone.
+                self.http = None;
+                asked = ask(&mut inner);
             }
-            let asked = ask(&mut inner);
             if let Poll::Ready(found) = asked {
                 self.pulse.end();
                 self.pulse.take_progress();
@@ -126,11 +130,18 @@ impl Connection {
     pub(super) fn rests(&mut self) -> bool {
         if !self.is_closed && !self.sender.is_ready() {
             self.pulse.begin_alone();
-            let mut inner = Context::from_waker(&self.waker);
-            self.is_closed = self.http.poll_without_shutdown(&mut inner).is_ready();
+            let waker = self.waker.clone();
+            self.turn(&mut Context::from_waker(&waker));
             self.pulse.end();
         }
         !self.is_closed && self.sender.is_ready()
+    }
+
+    /// Reads and writes what can be. What went wrong is told to whoever waits for the answer.
+    fn turn(&mut self, cx: &mut Context<'_>) {
+        if !self.is_closed {
+            self.is_closed = self.http.as_mut().is_none_or(|http| http.poll_without_shutdown(cx).is_ready());
+        }
     }
 
     /// Nobody is to be woken until somebody moves it again.
@@ -139,9 +150,9 @@ impl Connection {
     }
 
     /// The connection without HTTP, and what was read of it besides.
-    pub(in crate::proxy) fn into_tunnel(self) -> (Tunnel, Bytes) {
-        let parts = self.http.into_parts();
-        (parts.io.into_inner().tunnel, parts.read_buf)
+    pub(in crate::proxy) fn into_tunnel(self) -> Option<(Tunnel, Bytes)> {
+        let parts = self.http?.into_parts();
+        Some((parts.io.into_inner().tunnel, parts.read_buf))
     }
 }
 

@@ -6,6 +6,7 @@ use super::Error;
 use crate::auth::{oidc, ticket};
 use crate::mapping::Denied;
 use crate::qlik::token;
+use crate::{proxy, tenant_session};
 
 /// A failure as the visitor is told it.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub(super) enum Way {
 
 const START: Way = Way::Link { href: "/", label: "Go to the start page" };
 const AGAIN: Way = Way::Link { href: "/login", label: "Sign in again" };
+
+const UNREACHABLE: &str = "Qlik Cloud cannot be reached";
 
 impl Failure {
     /// What this failure is to the visitor.
@@ -64,6 +67,38 @@ impl Failure {
                     "Qlik Cloud did not say who you are there. Nothing is wrong with your account. Try again shortly."
                         .to_owned(),
                 retry_after: Some(problem.retry_after().as_secs().max(1)),
+                ..failure
+            },
+            Error::UnlistedApp => Self {
+                code: "forbidden",
+                title: "This app is not for you here",
+                message: "None of your pages in this portal shows that app.".to_owned(),
+                ..failure
+            },
+            Error::BadTarget(_) | Error::LongTarget => {
+                Self { message: "This address is not one that can be passed on.".to_owned(), ..failure }
+            }
+            Error::NotRepeated => Self {
+                code: "busy",
+                message: "Your sign-in to Qlik Cloud was renewed. Send the same once more.".to_owned(),
+                retry_after: Some(1),
+                ..failure
+            },
+            Error::TenantRefuses => Self {
+                code: "tenant_refused",
+                title: "Qlik Cloud does not let you in",
+                message: "Qlik Cloud refused the session that it has just opened for you.".to_owned(),
+                advice: Some("Try again in a minute. If it lasts, tell your administrator."),
+                ..failure
+            },
+            Error::TenantSession(problem) => {
+                let (_, code, message, wait) = of_tenant_session(problem);
+                Self { code, title: UNREACHABLE, message, retry_after: wait, ..failure }
+            }
+            Error::Passage(problem) => Self {
+                code: if matches!(problem, proxy::Error::TimedOut) { "tenant_timeout" } else { "tenant_unreachable" },
+                title: UNREACHABLE,
+                message: "Qlik Cloud did not answer. Try again shortly.".to_owned(),
                 ..failure
             },
             Error::Token(token::Error::Saturated { retry_after }) => {
@@ -121,6 +156,10 @@ impl Failure {
             }
             StatusCode::METHOD_NOT_ALLOWED => {
                 ("method_not_allowed", "That does not work here", "This address does not take such requests.")
+            }
+            StatusCode::URI_TOO_LONG => ("too_long", "That was too long", "This address is longer than it may be."),
+            StatusCode::BAD_GATEWAY => {
+                ("bad_gateway", UNREACHABLE, "Qlik Cloud did not give a usable answer. Try again shortly.")
             }
             StatusCode::PAYLOAD_TOO_LARGE => {
                 ("too_large", "That was too much", "The request was larger than it may be.")
@@ -217,4 +256,31 @@ pub(super) fn of_sign_in(problem: &oidc::Error) -> (StatusCode, &'static str, &'
             "The server cannot do this at the moment. Try again shortly.",
         ),
     }
+}
+
+/// What a visitor is told when there is no session of the tenant's: status, code, message, and seconds until another try
+/// makes sense.
+pub(super) fn of_tenant_session(problem: &tenant_session::Error) -> (StatusCode, &'static str, String, Option<u64>) {
+    use tenant_session::Error as Problem;
+    let wait = problem.retry_after().map(|wait| wait.as_secs().max(1));
+    let (status, code, message) = match problem {
+        Problem::Refused { refusal, .. } => {
+            let message = format!("Qlik Cloud refused to sign you in ({refusal}).");
+            return (StatusCode::BAD_GATEWAY, "tenant_refused", message, wait);
+        }
+        Problem::Paused { .. } => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "busy",
+            "Too many people are being signed in to Qlik Cloud at this moment. Your turn comes shortly.",
+        ),
+        Problem::Unreachable { .. } => {
+            (StatusCode::BAD_GATEWAY, "tenant_unreachable", "Qlik Cloud did not answer. Try again shortly.")
+        }
+        _ => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable",
+            "The server cannot sign you in to Qlik Cloud at the moment. Try again shortly.",
+        ),
+    };
+    (status, code, message.to_owned(), wait.or(Some(5)))
 }

@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::failure::{Failure, Way};
 use crate::app::App;
+use crate::web::proxy::Place;
 use crate::web::trail::RequestId;
 use crate::web::{assets, policy};
 
@@ -58,6 +59,11 @@ pub async fn present(State(app): State<App>, request: Request, next: Next) -> Re
     let wants = Wants::of(request.headers());
     let id = request.extensions().get::<RequestId>().copied().unwrap_or_default();
     let response = next.run(request).await;
+    finish(&app, Place::Portal, wants, id, response)
+}
+
+/// The answer in the form that its receiver can use, if it is a failure.
+pub fn finish(app: &App, place: Place, wants: Wants, id: RequestId, response: Response) -> Response {
     let status = response.status();
     let failure = match response.extensions().get::<Failure>() {
         Some(failure) => failure.clone(),
@@ -66,8 +72,8 @@ pub async fn present(State(app): State<App>, request: Request, next: Next) -> Re
         None => return response,
     };
     let mut presented = match (wants, status) {
-        (Wants::Page, StatusCode::UNAUTHORIZED) => Redirect::to("/login").into_response(),
-        (Wants::Page | Wants::Frame, _) => page(&app, wants, status, &failure, id),
+        (Wants::Page, StatusCode::UNAUTHORIZED) => Redirect::to(&at_portal(app, place, "/login")).into_response(),
+        (Wants::Page | Wants::Frame, _) => page(app, place, wants, status, &failure, id),
         (Wants::Data, _) => {
             let body = json!({ "error": failure.code, "message": failure.message, "request_id": id.to_string() });
             (status, Json(body)).into_response()
@@ -93,8 +99,17 @@ fn has_own_words(response: &Response) -> bool {
     kind.starts_with("text/html") || kind.starts_with("application/json")
 }
 
-fn page(app: &App, wants: Wants, status: StatusCode, failure: &Failure, id: RequestId) -> Response {
-    let site = Site::of(app);
+/// An address of ours, as it is reached from this origin.
+fn at_portal(app: &App, place: Place, path: &str) -> String {
+    match place {
+        Place::Portal => path.to_owned(),
+        Place::Sibling => format!("{}{path}", app.server.public_url),
+    }
+}
+
+fn page(app: &App, place: Place, wants: Wants, status: StatusCode, failure: &Failure, id: RequestId) -> Response {
+    let mut site = Site::of(app);
+    site.assets = at_portal(app, place, &site.assets);
     let html = if wants == Wants::Frame && status == StatusCode::UNAUTHORIZED {
         FramedPage { site, entry: Entry::of(app) }.render()
     } else {
@@ -110,7 +125,10 @@ fn page(app: &App, wants: Wants, status: StatusCode, failure: &Failure, id: Requ
     };
     match html {
         Ok(html) => {
-            let policy = policy::of_failure(&app.server.frame_ancestors);
+            let policy = match place {
+                Place::Portal => policy::of_failure("'self'", &app.server.frame_ancestors),
+                Place::Sibling => policy::of_failure(app.server.public_url.as_str(), &app.server.proxy_ancestors()),
+            };
             // The address of a page that failed may have something in it that is nobody's business, such as a ticket. The
             // pages that have a form are at addresses without: browsers shall say where it comes from.
             let referrer = if matches!(failure.way, Some(Way::SignOut)) { "same-origin" } else { "no-referrer" };

@@ -1,0 +1,275 @@
+//! The flow `proxy`: which requests are the tenant's, whose they are, and whether they may pass. How they pass is the affair of
+//! [`crate::proxy`].
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::header::{ORIGIN, UPGRADE};
+use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::response::{IntoResponse, Redirect, Response};
+use moka::sync::Cache;
+use tokio::sync::broadcast::error::RecvError;
+use tower::Service;
+use uuid::Uuid;
+
+use super::error::{Error, Wants};
+use super::security::Headers;
+use super::trail::RequestId;
+use super::visitor::Visit;
+use super::{address, error, upstream};
+use crate::app::App;
+use crate::audit::Caller;
+use crate::proxy::sockets::SESSION_ENDED;
+use crate::proxy::{Refused, Target};
+
+pub mod entry;
+mod guest;
+mod origins;
+mod own;
+mod pass;
+mod socket;
+
+use guest::{Guests, cookie, cookie_name};
+
+/// Paths of ours. None of them is ever the tenant's, whatever `PROXY_PATHS` says.
+const OURS: [&str; 12] = [
+    "/embed",
+    "/login",
+    "/logout",
+    "/session",
+    "/token",
+    "/access-token",
+    "/flow",
+    "/hand-over",
+    "/healthz",
+    "/readyz",
+    "/static",
+    "/favicon.ico",
+];
+/// Where the page makes its visitor known at the sibling origin.
+const HAND_OVER: &str = "/hand-over";
+/// How many paths that were not passed on are remembered, so that each is logged once.
+const MISSES: u64 = 1000;
+/// No more of such a path is logged, in bytes.
+const LONGEST_MISS: usize = 200;
+
+/// At which of our origins a request arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// That of the pages.
+    Portal,
+    /// `PROXY_URL`: nothing but what is passed on of the tenant.
+    Sibling,
+}
+
+/// The server's front: it tells the tenant's paths from ours.
+#[derive(Clone)]
+struct Front {
+    app: App,
+    pages: Router,
+    parts: Arc<Parts>,
+}
+
+/// What the front remembers.
+struct Parts {
+    guests: Guests,
+    own: own::Answers,
+    headers: Headers,
+    misses: Cache<Box<str>, ()>,
+}
+
+/// Puts the tenant's paths beside our own pages.
+pub fn beside(app: App, pages: Router) -> Router {
+    let parts = Arc::new(Parts {
+        guests: Guests::new(),
+        own: own::Answers::default(),
+        headers: Headers::of(&app),
+        misses: Cache::builder().max_capacity(MISSES).build(),
+    });
+    let front = Front { app, pages, parts };
+    front.follow_ends();
+    front.follow_use();
+    Router::new().fallback(dispatch).with_state(front)
+}
+
+/// Proxied requests pass none of the layers of our pages: they have sessions, time limits and forms of their own, and come
+/// by the hundred.
+async fn dispatch(State(mut front): State<Front>, request: Request) -> Response {
+    let place = front.place(&request);
+    let elsewhere = front.app.server.proxy_url.is_some();
+    if place == Place::Portal && (elsewhere || is_ours(request.uri().path())) {
+        return front.pages(request).await;
+    }
+    let head = Head::of(place, &request);
+    let (parts, body) = request.into_parts();
+    let target = front.app.proxy.target(&parts);
+    let request = Request::from_parts(parts, body);
+    let target = match target {
+        Ok(target) => target,
+        Err(Refused::NotAllowed) if place == Place::Portal => {
+            front.log_miss(place, request.uri().path(), request.headers()).await;
+            return front.pages(request).await;
+        }
+        Err(Refused::NotAllowed) => return front.elsewhere(&head, request).await,
+        Err(Refused::Malformed(why)) => return front.failed(&head, Error::BadTarget(why)),
+        Err(Refused::TooLong) => return front.failed(&head, Error::LongTarget),
+        Err(Refused::Method) => return front.failed(&head, Error::NoSuchMethod),
+    };
+    match front.pass(&head, &target, request).await {
+        Ok(response) => response,
+        Err(problem) => front.failed(&head, problem),
+    }
+}
+
+/// What is left of a request when it has failed.
+struct Head {
+    id: RequestId,
+    place: Place,
+    wants: Wants,
+    origin: Option<HeaderValue>,
+}
+
+impl Head {
+    fn of(place: Place, request: &Request) -> Self {
+        Self {
+            id: RequestId(Uuid::new_v4()),
+            place,
+            wants: Wants::of(request.headers()),
+            origin: request.headers().get(ORIGIN).cloned(),
+        }
+    }
+}
+
+impl Front {
+    async fn pages(&mut self, request: Request) -> Response {
+        match self.pages.call(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
+
+    fn place(&self, request: &Request) -> Place {
+        match &self.app.server.proxy_url {
+            Some(origin) if is_host(address::host(&self.app, request), origin.authority()) => Place::Sibling,
+            _ => Place::Portal,
+        }
+    }
+
+    async fn pass(&self, head: &Head, target: &Target, mut request: Request) -> Result<Response, Error> {
+        let (Self { app, parts, .. }, Head { place, id, .. }) = (self, head);
+        let origin = origins::check(app, &request)?;
+        let mut response = if origins::is_preflight(&request) {
+            origins::preflight(&request)
+        } else if let Some(answer) = parts.own.without_visitor(app, target, request.method()).await {
+            answer
+        } else {
+            let caller = Caller { request: id.0, address: address::of_client(app, &request) };
+            let asserted = upstream::asserted(app, caller, &mut request)?;
+            let guest = parts.guests.find(app, *place, request.headers()).await?;
+            upstream::agree(*place == Place::Portal, guest.identity(), asserted.as_ref())?;
+            if request.headers().contains_key(UPGRADE) {
+                socket::open(app, &parts.guests, &guest, caller, target, request).await?
+            } else if let Some(answer) = own::for_visitor(target, request.method()) {
+                answer
+            } else {
+                pass::on(app, &guest, caller, target, request).await?
+            }
+        };
+        origins::share(response.headers_mut(), origin);
+        Ok(response)
+    }
+
+    /// At the sibling origin, everything that is not the tenant's.
+    async fn elsewhere(&self, head: &Head, request: Request) -> Response {
+        let path = request.uri().path();
+        // Where clients go that take themselves for signed out (Qlik Cloud facts, section G.2), and people who type.
+        if request.method() == Method::GET && matches!(path, "/login" | "/logout" | "/") {
+            let query = request.uri().query().filter(|_| path == "/login");
+            let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+            let there = format!("{}{path}{query}", self.app.server.public_url);
+            let mut response = Redirect::to(&there).into_response();
+            self.parts.headers.add(response.headers_mut());
+            return response;
+        }
+        if path != HAND_OVER {
+            self.log_miss(Place::Sibling, path, request.headers()).await;
+            return self.failed(head, Error::NoSuchPage);
+        }
+        match entry::enter(&self.app, request).await {
+            Ok(mut response) => {
+                self.parts.headers.add(response.headers_mut());
+                response
+            }
+            Err(problem) => self.failed(head, problem),
+        }
+    }
+
+    /// Tells once what a page of the tenant may have needed. Only for visitors, so that no scanner fills the log.
+    async fn log_miss(&self, place: Place, path: &str, headers: &HeaderMap) {
+        let is_new = path.len() <= LONGEST_MISS && path != "/" && !self.parts.misses.contains_key(path);
+        if is_new && self.parts.guests.find(&self.app, place, headers).await.is_ok() {
+            self.parts.misses.insert(path.into(), ());
+            tracing::warn!(path, "not passed on; if pages of the tenant need it, add its beginning to PROXY_PATHS");
+        }
+    }
+
+    fn failed(&self, head: &Head, problem: Error) -> Response {
+        let response = head.id.span().in_scope(|| problem.into_response());
+        let mut response = error::finish(&self.app, head.place, head.wants, head.id, response);
+        self.parts.headers.add(response.headers_mut());
+        origins::share(
+            response.headers_mut(),
+            head.origin.clone().filter(|origin| origins::is_known(&self.app, origin)),
+        );
+        response
+    }
+
+    /// Sessions that end, here or at another instance, are known no more, and their sockets close.
+    fn follow_ends(&self) {
+        let (mut ended, app, parts) = (self.app.store.ended(), self.app.clone(), Arc::clone(&self.parts));
+        tokio::spawn(async move {
+            loop {
+                match ended.recv().await {
+                    Ok(session) => {
+                        parts.guests.forget(session);
+                        app.sockets.end(session, SESSION_ENDED);
+                    }
+                    // Which they were is lost: everybody is looked at anew, and whoever had a socket opens another.
+                    Err(RecvError::Lagged(_)) => {
+                        parts.guests.forget_all();
+                        app.sockets.end_all(SESSION_ENDED);
+                    }
+                    Err(RecvError::Closed) => return,
+                }
+            }
+        });
+    }
+
+    /// Whoever works with a sheet may send nothing but frames for hours: that counts as activity of their session.
+    fn follow_use(&self) {
+        let (mut used, app) = (self.app.sockets.used(), self.app.clone());
+        tokio::spawn(async move {
+            loop {
+                match used.recv().await {
+                    Ok(session) => match Visit::touch(&app, session).await {
+                        Ok(()) | Err(Error::SignedOut) => {}
+                        Err(problem) => tracing::warn!(%problem, "a visitor's activity could not be noted"),
+                    },
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return,
+                }
+            }
+        });
+    }
+}
+
+fn is_ours(path: &str) -> bool {
+    let begins = |ours: &str| path.strip_prefix(ours).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    path == "/" || OURS.iter().any(|ours| begins(ours))
+}
+
+/// Names of hosts have no case (RFC 9110, section 4.2.3).
+fn is_host(host: Option<&str>, authority: &str) -> bool {
+    host.is_some_and(|host| host.eq_ignore_ascii_case(authority))
+}
