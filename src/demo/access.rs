@@ -41,9 +41,7 @@ pub(super) async fn observe(Shared(state): Shared<Arc<State>>, request: Request,
     let mut response = next.run(request).await;
     entry.status = response.status().as_u16();
     record(&state.requests, entry);
-    if let Ok(date) = state.now().to_offset(time::UtcOffset::UTC).format(&Rfc2822)
-        && let Ok(date) = HeaderValue::from_str(&date.replace("+0000", "GMT"))
-    {
+    if let Some(date) = http_date(state.now()) {
         response.headers_mut().insert(header::DATE, date);
     }
     response
@@ -110,10 +108,20 @@ pub(super) async fn faults(Shared(state): Shared<Arc<State>>, request: Request, 
     if let Some(delay) = delay {
         tokio::time::sleep(delay).await;
     }
-    match refusal {
-        Some(refusal) => refusal.into_response(),
-        None => next.run(request).await,
+    let Some(refusal) = refusal else { return next.run(request).await };
+    let mut response = refusal.into_response();
+    if held(&state.settings).switches.retry_after_is_date
+        && let Some(seconds) = text(response.headers(), &header::RETRY_AFTER).and_then(|text| text.parse().ok())
+        && let Some(date) = http_date(state.now() + time::Duration::seconds(seconds))
+    {
+        response.headers_mut().insert(header::RETRY_AFTER, date);
     }
+    response
+}
+
+fn http_date(time: time::OffsetDateTime) -> Option<HeaderValue> {
+    let date = time.to_offset(time::UtcOffset::UTC).format(&Rfc2822).ok()?;
+    HeaderValue::from_str(&date.replace("+0000", "GMT")).ok()
 }
 
 /// Requests that change something need the CSRF token of their session. Bearer requests are exempt.

@@ -29,6 +29,11 @@ pub enum Refusal {
     },
     /// 503 with a page in HTML, from the edge.
     Unavailable,
+    /// The same, with `Retry-After` in seconds `[I]`: RFC 9110 allows it there.
+    Busy {
+        /// Seconds to wait.
+        retry_after: u32,
+    },
     /// Any status in the common envelope.
     Status(u16),
 }
@@ -51,6 +56,11 @@ impl IntoResponse for Refusal {
         match self {
             Self::NotAcceptablePage => edge_page(StatusCode::NOT_ACCEPTABLE, "406 Not Acceptable"),
             Self::Unavailable => edge_page(StatusCode::SERVICE_UNAVAILABLE, "503 Service Temporarily Unavailable"),
+            Self::Busy { retry_after } => {
+                let mut response = Self::Unavailable.into_response();
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after));
+                response
+            }
             Self::UnknownHostname => {
                 login_error(StatusCode::UNAUTHORIZED, "LOGIN-2", "No authentication configured for this hostname", None)
             }

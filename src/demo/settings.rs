@@ -172,6 +172,8 @@ pub struct Switches {
     pub cors_on_errors: bool,
     /// CORS headers on answers of the edge before the tenant: the 406 page and the 503 `[U]`.
     pub cors_at_edge: bool,
+    /// `Retry-After` is a date instead of seconds `[U]`; both are HTTP (RFC 9110, section 10.2.3).
+    pub retry_after_is_date: bool,
     /// The status for an origin that no web integration lists `[U]`.
     pub foreign_origin_status: u16,
     /// The token of `GET /api/v1/csrf-token` is another one than that of the cookie `[C]`: both were seen.
@@ -228,6 +230,7 @@ impl Default for Switches {
             access_token_lifetime: Duration::from_secs(6 * 60 * 60),
             cors_on_errors: true,
             cors_at_edge: false,
+            retry_after_is_date: false,
             foreign_origin_status: 403,
             fresh_csrf_tokens: true,
             cacheable_redirects: false,
