@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
-use super::{CachedRecord, Error, Kind, SessionRef, Store};
+use super::sqlite::Row;
+use super::{CachedRecord, Error, Kind, RecordId, SessionRef, Store};
 
 /// A record of a session, under a name that somebody else may know.
 #[derive(Clone, Debug)]
@@ -59,18 +60,28 @@ impl Store {
         Ok(record.and_then(|CachedRecord { until, value, session }| Some(Attached { session: session?, value, until })))
     }
 
+    /// The same, and never from memory: for what instances agree on.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn find_anew(&self, kind: Kind, name: &str, now: OffsetDateTime) -> Result<Option<Attached>, Error> {
+        let id = kind.record_id(name);
+        let row = self.sqlite.record(&id, now).await?;
+        Ok(row.and_then(|row| self.attached(&id, row)))
+    }
+
+    fn attached(&self, id: &RecordId, row: Row) -> Option<Attached> {
+        let (value, session) = self.seal.open(id, &row.value).zip(row.session)?;
+        Some(Attached { session: SessionRef(session), value: value.into(), until: row.until })
+    }
+
     /// Takes what was kept for a session under this name, once: whoever asks again gets `None`.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn take_attached(&self, kind: Kind, name: &str, now: OffsetDateTime) -> Result<Option<Attached>, Error> {
         let id = kind.record_id(name);
-        let Some(row) = self.changed(&id, self.sqlite.take_record(&id, now)).await? else { return Ok(None) };
-        let value = self.seal.open(&id, &row.value);
-        Ok(value.zip(row.session).map(|(value, session)| Attached {
-            session: SessionRef(session),
-            value: value.into(),
-            until: row.until,
-        }))
+        let row = self.changed(&id, self.sqlite.take_record(&id, now)).await?;
+        Ok(row.and_then(|row| self.attached(&id, row)))
     }
 }

@@ -16,6 +16,7 @@ mod records;
 mod subjects;
 mod tenant_sessions;
 
+pub(super) use records::Row;
 pub use subjects::Import;
 pub(super) use tenant_sessions::Row as TenantRow;
 

@@ -54,8 +54,15 @@ impl Store {
         if self.sqlite.put_tenant_session(&session.0, &row, until, instead_of, now).await? {
             return Ok(Put::Done);
         }
-        let lives = self.sqlite.has_session(&session.0, now).await?;
-        Ok(if lives { Put::Late } else { Put::SessionEnded })
+        Ok(if self.has_session(session, now).await? { Put::Late } else { Put::SessionEnded })
+    }
+
+    /// Whether this session is there, of somebody who is signed in. Never from memory.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn has_session(&self, session: SessionRef, now: OffsetDateTime) -> Result<bool, Error> {
+        self.sqlite.has_session(&session.0, now).await
     }
 
     /// Keeps a change of what is kept, which then has the next version. `false`, and nothing written, when it has another
