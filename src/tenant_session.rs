@@ -192,7 +192,7 @@ impl TenantSessions {
         stale: &TenantSession,
         now: OffsetDateTime,
     ) -> Result<Arc<TenantSession>, Error> {
-        self.another(of, Want::OtherLogin { than: stale.login }, now).await
+        self.another(of, Want::OtherLogin { than: stale.login }, stale, now).await
     }
 
     /// After the tenant would not have the CSRF token of `stale`, or when it has none: the session with another one.
@@ -206,13 +206,20 @@ impl TenantSessions {
         now: OffsetDateTime,
     ) -> Result<Arc<TenantSession>, Error> {
         let csrf = stale.credentials().csrf.clone();
-        self.another(of, Want::OtherCsrf { login: stale.login, than: csrf }, now).await
+        self.another(of, Want::OtherCsrf { login: stale.login, than: csrf }, stale, now).await
     }
 
-    async fn another(&self, of: &Visit<'_>, want: Want, now: OffsetDateTime) -> Result<Arc<TenantSession>, Error> {
-        let cached = self.0.cache.get(&of.session);
-        let cached = cached.filter(|session| self.is_current(session, of.identity, now) && want.is_met_by(session));
-        let session = match cached {
+    async fn another(
+        &self,
+        of: &Visit<'_>,
+        want: Want,
+        stale: &TenantSession,
+        now: OffsetDateTime,
+    ) -> Result<Arc<TenantSession>, Error> {
+        let is_it = |session: &Arc<TenantSession>| {
+            self.is_current(session, of.identity, now) && session.is_later_than(stale) && want.is_met_by(session)
+        };
+        let session = match self.0.cache.get(&of.session).filter(is_it) {
             Some(session) => session,
             None => self.fly(of, want, now).await?,
         };

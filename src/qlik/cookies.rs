@@ -87,15 +87,18 @@ impl Cookies {
         self.0.iter().map(|cookie| cookie.name.len() + cookie.value.len() + 3).sum()
     }
 
-    /// The header `Cookie` as it is now, marked as sensitive. `None` when no cookie is left.
+    /// The header `Cookie` as it is now, marked as sensitive. `None` when no cookie is left, or none but what says which
+    /// machine serves us: then there is no session.
     pub fn header(&self, now: OffsetDateTime) -> Option<HeaderValue> {
         let mut text = String::with_capacity(self.length());
+        let mut has_more = false;
         for cookie in self.0.iter().filter(|cookie| cookie.ends.is_none_or(|ends| ends > now.unix_timestamp())) {
+            has_more |= !is_routine(&cookie.name);
             for part in [if text.is_empty() { "" } else { "; " }, &cookie.name, "=", &cookie.value] {
                 text.push_str(part);
             }
         }
-        if text.is_empty() {
+        if !has_more {
             return None;
         }
         let mut header = HeaderValue::try_from(text).ok()?; // all of it has been in headers
@@ -225,6 +228,8 @@ mod tests {
             ("a=; Expires=Thu, 01 Jan 1970 00:00:00 GMT", Change::Real, "b=2; AWSALB=y; c=4"),
             ("a=; Max-Age=0", Change::None, "b=2; AWSALB=y; c=4"),
             ("b=; max-age=-5; Expires=Tue, 01 Jan 2080 00:00:00 GMT", Change::Real, "AWSALB=y; c=4"),
+            ("c=; max-age=0", Change::Real, ""),
+            ("c=4", Change::Real, "AWSALB=y; c=4"),
             ("A=5", Change::Real, "AWSALB=y; c=4; A=5"),
         ] {
             assert_eq!(kept.update(&lines([said]), NOW), change, "{said}");

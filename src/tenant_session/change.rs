@@ -1,6 +1,7 @@
 //! Changes of a session that is kept: cookies that the tenant sets later, another CSRF token.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderValue;
 use moka::ops::compute::Op;
@@ -8,6 +9,7 @@ use time::OffsetDateTime;
 
 use super::flight::{Outcome, Passenger};
 use super::kept::Content;
+use super::rest::reasons;
 use super::{Error, TenantSession, TenantSessions};
 use crate::qlik::cookies::Change;
 use crate::qlik::session;
@@ -84,31 +86,26 @@ impl TenantSessions {
     }
 
     /// The same session with another CSRF token. `None` when the tenant says that it is over.
-    pub(super) async fn with_another_csrf(&self, who: &Passenger, session: &TenantSession) -> Option<Outcome> {
+    pub(super) async fn with_another_csrf(&self, who: &Passenger, kept: &TenantSession) -> Option<Outcome> {
         let now = who.now();
-        let mut fetched = session.content.clone();
-        let before = fetched.cookies.clone();
-        match self.fetch_csrf(&mut fetched, now).await {
-            Ok(()) => {}
+        let cookies = &kept.credentials().cookies;
+        let csrf = match session::csrf_token(&self.0.client, &self.0.tenant, cookies, now).await {
+            Ok(csrf) => csrf,
             Err(session::Error::Refused(refusal)) if refusal.status == 401 => return None,
             Err(session::Error::Refused(refusal)) => {
                 let retry_after = refusal.retry_after.unwrap_or_default();
                 return Some(Err(Error::Refused { refusal, retry_after }));
             }
             Err(session::Error::Unreachable(problem)) => {
-                let why = super::rest::reasons(&problem.without_url()).into();
-                return Some(Err(Error::Unreachable { why, retry_after: std::time::Duration::from_secs(1) }));
+                let why = reasons(&problem.without_url()).into();
+                return Some(Err(Error::Unreachable { why, retry_after: Duration::from_secs(1) }));
             }
-        }
-        let cookies_changed = fetched.cookies != before;
+        };
         let change = |content: &mut Content| {
-            content.csrf.clone_from(&fetched.csrf);
-            if cookies_changed {
-                content.cookies = fetched.cookies.clone();
-            }
+            content.take_csrf(&csrf, now);
             true
         };
-        match self.change(who.session, session.login, change, now).await {
+        match self.change(who.session, kept.login, change, now).await {
             Ok(Some(session)) => Some(Ok(session)),
             Ok(None) => None,
             Err(problem) => Some(Err(problem)),

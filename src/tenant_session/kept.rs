@@ -12,6 +12,7 @@ use super::Settings;
 use crate::identity::{Identity, Source};
 use crate::proxy::Credentials;
 use crate::qlik::cookies::Cookies;
+use crate::qlik::session::Csrf;
 use crate::store::tenant_sessions::Kept;
 
 /// How long memory answers before it looks into the store: other instances may have changed something.
@@ -43,6 +44,14 @@ pub(super) struct Content {
     pub csrf: Option<String>,
 }
 
+impl Content {
+    /// Takes a CSRF token over, and what the tenant set with it.
+    pub(super) fn take_csrf(&mut self, csrf: &Csrf, now: OffsetDateTime) {
+        self.csrf = csrf.token.to_str().ok().map(str::to_owned);
+        self.cookies.update(&csrf.set_cookies, now);
+    }
+}
+
 /// When it was used, in seconds since 1970; all of it only ever grows.
 #[derive(Debug, Default)]
 struct Uses {
@@ -65,7 +74,7 @@ fn slack(age: std::time::Duration) -> Duration {
 }
 
 impl TenantSession {
-    /// `None` when it has no cookie left.
+    /// `None` when it has no cookie left that could be a session's.
     pub(super) fn new(
         login: i64,
         version: i64,
@@ -117,6 +126,12 @@ impl TenantSession {
     /// Whether it is this person's.
     pub(super) fn is_of(&self, identity: &Identity) -> bool {
         self.content.owner.0 == identity.source && self.content.owner.1 == identity.id
+    }
+
+    /// Whether it surely came after the other one; of the same second, only the store knows.
+    pub(super) fn is_later_than(&self, other: &Self) -> bool {
+        let begun = |session: &Self| session.content.begun.unix_timestamp();
+        if self.login == other.login { self.version > other.version } else { begun(self) > begun(other) }
     }
 
     /// Whether the tenant has it still, as far as can be known here.

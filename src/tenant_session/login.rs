@@ -16,9 +16,9 @@ use crate::qlik::session;
 use crate::store::tenant_sessions::{Kept, Put};
 use crate::subjects::Resolution;
 
-/// How long a login may take in all: who somebody is, the token, the exchange, the CSRF token.
-const LONGEST: Duration = Duration::from_secs(25);
-/// When others may try, should whoever is logging in have died.
+/// How long a login may take in all: who somebody is, the token, the exchange.
+const LONGEST: Duration = Duration::from_secs(24);
+/// When others may try, should whoever is logging in have died: it and the CSRF token, and a little more.
 const LOCK: Duration = Duration::from_secs(30);
 /// How long others wait for whoever is logging in.
 const PATIENCE: Duration = Duration::from_secs(35);
@@ -86,6 +86,9 @@ impl TenantSessions {
         if let Some(found) = self.found(who, kept.as_ref()).filter(|found| login_wanted.is_met_by(found)) {
             return Ok(found);
         }
+        if !self.0.store.has_session(who.session, who.now()).await? {
+            return Err(Error::SessionEnded);
+        }
         let failures = self.may_log_in(who).await?;
         let logged_in = match timeout(LONGEST, self.log_in(who, failures)).await {
             Ok(logged_in) => logged_in,
@@ -95,7 +98,8 @@ impl TenantSessions {
             }
         };
         match logged_in {
-            Ok((content, subject, rule)) => {
+            Ok((mut content, subject, rule)) => {
+                self.add_csrf(&mut content, who.now()).await;
                 let session = self.keep(who, content, kept.map(|kept| kept.login)).await?;
                 let (identity, subject, rule) = (&who.identity, &*subject, &*rule);
                 audit::record(who.caller, &Event::TenantSessionBegun { identity, subject, rule });
@@ -145,21 +149,16 @@ impl TenantSessions {
             }
         };
         let owner = (who.identity.source, who.identity.id.clone());
-        let mut content = Content { owner, begun, cookies, csrf: None };
-        if let Err(problem) = self.fetch_csrf(&mut content, who.now()).await {
-            // Without one, what only reads works; and who needs one asks for it.
-            tracing::warn!(%problem, "a session at the tenant has no CSRF token for now");
-        }
-        Ok((content, subject.id, rule))
+        Ok((Content { owner, begun, cookies, csrf: None }, subject.id, rule))
     }
 
-    /// Puts the CSRF token into the content, and what the tenant sets with it.
-    pub(super) async fn fetch_csrf(&self, content: &mut Content, now: OffsetDateTime) -> Result<(), session::Error> {
-        let Some(cookies) = content.cookies.header(now) else { return Ok(()) };
-        let csrf = session::csrf_token(&self.0.client, &self.0.tenant, &cookies, now).await?;
-        content.csrf = csrf.token.to_str().ok().map(str::to_owned);
-        content.cookies.update(&csrf.set_cookies, now);
-        Ok(())
+    /// Adds the CSRF token. Without one, what only reads works; and who needs one asks for it.
+    async fn add_csrf(&self, content: &mut Content, now: OffsetDateTime) {
+        let Some(cookies) = content.cookies.header(now) else { return };
+        match session::csrf_token(&self.0.client, &self.0.tenant, &cookies, now).await {
+            Ok(csrf) => content.take_csrf(&csrf, now),
+            Err(problem) => tracing::warn!(%problem, "a session at the tenant has no CSRF token for now"),
+        }
     }
 
     /// Writes down what a login brought. What may not be kept is ended at the tenant at once.
@@ -208,6 +207,8 @@ impl TenantSessions {
             if count == budget + 1 {
                 tracing::warn!(budget, "the logins of this minute are used up: whoever comes now waits");
             }
+            // So nobody has to count again before.
+            self.0.store.pause(&self.pause_name(), until).await?;
             let left = (until - now).whole_seconds().max(1).unsigned_abs();
             return Err(Error::Paused { retry_after: Duration::from_secs(left) });
         };

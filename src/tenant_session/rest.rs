@@ -78,7 +78,7 @@ impl TenantSessions {
     }
 
     async fn rest(&self, session: SessionRef, now: OffsetDateTime) -> Result<Option<Rest>, store::Error> {
-        let found = self.0.store.find(Kind::Pause, &name(session), now).await?;
+        let found = self.0.store.find_anew(Kind::Pause, &name(session), now).await?;
         Ok(found.and_then(|found| serde_json::from_slice(&found.value).ok()))
     }
 
@@ -145,7 +145,8 @@ impl TenantSessions {
         Ok(())
     }
 
-    fn pause_name(&self) -> String {
+    /// The name of the pause that is everybody's.
+    pub(super) fn pause_name(&self) -> String {
         format!("logins at {}", self.0.tenant)
     }
 }

@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use qlik_embed_bff::audit::Caller;
@@ -11,7 +12,11 @@ use qlik_embed_bff::identity::Identity;
 use qlik_embed_bff::store::SessionRef;
 use qlik_embed_bff::tenant_session::{Error, TenantSession, Visit};
 
+mod ended;
+mod refused;
+mod renewed;
 mod shared;
+mod told;
 
 use crate::portal::{Browser, KEY, Portal};
 
@@ -37,6 +42,13 @@ impl Stage {
 
     fn control(&self) -> &Control {
         self.tenant.control()
+    }
+
+    /// So much later, for everybody.
+    fn pass(&self, seconds: i64) {
+        let by = time::Duration::seconds(seconds);
+        self.portal.clock.advance(by);
+        self.control().shift_clock(by);
     }
 
     /// How often the tenant accepted a login.
@@ -78,16 +90,35 @@ impl Guest {
         self.get(portal).await.expect("a session")
     }
 
+    async fn renew(&self, portal: &Portal, stale: &TenantSession) -> Result<Arc<TenantSession>, Error> {
+        portal.app.tenant_sessions.renew(&self.visit(), stale, portal.clock.now()).await
+    }
+
+    async fn renew_csrf(&self, portal: &Portal, stale: &TenantSession) -> Result<Arc<TenantSession>, Error> {
+        portal.app.tenant_sessions.renew_csrf(&self.visit(), stale, portal.clock.now()).await
+    }
+
     /// Many requests at once.
     async fn burst(&self, portal: &Portal, requests: usize) -> Vec<Result<Arc<TenantSession>, Error>> {
         join_all((0..requests).map(|_| self.get(portal))).await
     }
 }
 
-fn cookies(session: &TenantSession) -> &str {
+fn cookies(session: &Arc<TenantSession>) -> &str {
     session.credentials().cookies.to_str().expect("text")
 }
 
-fn csrf(session: &TenantSession) -> &str {
+fn csrf(session: &Arc<TenantSession>) -> &str {
     session.credentials().csrf.as_ref().map(|csrf| csrf.to_str().expect("text")).unwrap_or_default()
+}
+
+/// Waits until something is so. Bounded, so that a test fails instead of hanging.
+async fn until(so: impl Fn() -> bool) {
+    for _ in 0..500 {
+        if so() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("waited five seconds in vain");
 }
