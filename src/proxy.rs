@@ -4,6 +4,7 @@
 //! [`target`] says which paths there are, [`headers`] what may cross in each direction, [`links`] which addresses change on
 //! the way, `connections` keeps connections to the tenant, and `forward` sends one request on.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
@@ -84,6 +85,7 @@ pub struct Proxy(Arc<Inner>);
 struct Inner {
     paths: target::Paths,
     rules: headers::Rules,
+    links: links::Links,
     connections: Arc<Connections>,
 }
 
@@ -153,6 +155,12 @@ pub enum Error {
     Unusable(&'static str),
 }
 
+impl From<Infallible> for Error {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
+
 impl Proxy {
     /// Passes requests on as the settings say, with TLS that believes whom the configuration names. Connects to nobody yet.
     pub fn with_tls(settings: Settings, tls: Arc<ClientConfig>) -> Self {
@@ -162,8 +170,9 @@ impl Proxy {
     /// The same, with other limits.
     pub fn with_limits(settings: Settings, tls: Arc<ClientConfig>, limits: Limits) -> Self {
         let rules = headers::Rules::new(&settings);
+        let links = links::Links::new(&settings.tenant, &settings.origin);
         let connections = Arc::new(Connections::new(&settings.tenant, tls, limits));
-        Self(Arc::new(Inner { paths: target::Paths::new(settings.more_paths), rules, connections }))
+        Self(Arc::new(Inner { paths: target::Paths::new(settings.more_paths), rules, links, connections }))
     }
 
     /// Which path of the tenant a request is for.

@@ -62,7 +62,7 @@ impl Proxy {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Err(Error::Unusable("it switches to another protocol unasked"));
         }
-        Ok(self.pass(response, connection).await)
+        Ok(self.pass(&head.method, response, connection).await)
     }
 
     async fn send_over_new(&self, request: Request<Body>) -> Result<(Response<Incoming>, Connection), Error> {
@@ -90,7 +90,7 @@ impl Proxy {
         let request = make_request(Method::GET, path, headers, Body::empty());
         let (response, connection) = self.send_over_new(request).await?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(Upgrade::Refused(self.pass(response, connection).await));
+            return Ok(Upgrade::Refused(self.pass(&head.method, response, connection).await));
         }
         let headers = response.into_parts().0.headers;
         let is_websocket = headers
@@ -109,14 +109,12 @@ impl Proxy {
         Ok(Upgrade::Accepted { response, set_cookies: answer.set_cookies, io, read_ahead })
     }
 
-    async fn pass(&self, response: Response<Incoming>, connection: Connection) -> Passed {
+    async fn pass(&self, method: &Method, response: Response<Incoming>, connection: Connection) -> Passed {
         let (head, incoming) = response.into_parts();
-        let answer = self.0.rules.to_browser(head.headers);
+        let mut answer = self.0.rules.to_browser(head.headers);
         let mut download = Download::new(connection, incoming, Arc::clone(&self.0.connections));
-        let body = match download.read_ahead().await {
-            Some(whole) => Body::from(whole),
-            None => Body::new(download),
-        };
+        let whole = download.read_ahead().await;
+        let body = self.0.links.rewrite(method, head.status, &mut answer.headers, whole, download);
         let mut response = Response::new(body);
         *response.status_mut() = head.status;
         *response.headers_mut() = answer.headers;

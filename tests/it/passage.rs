@@ -2,6 +2,7 @@
 
 mod answers;
 mod connections;
+mod links;
 mod requests;
 mod tenant;
 mod upgrade;

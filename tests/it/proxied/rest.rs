@@ -12,6 +12,9 @@ async fn a_visitor_is_known_to_the_tenant_without_its_cookies() {
     let answer = ada.fetch("/api/v1/users/me").await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
     assert_eq!(answer.json()["subject"], "password|ada");
+    // The link of the answer leads to us, not to the tenant.
+    let own = answer.json()["links"]["self"]["href"].as_str().expect("a link").to_owned();
+    assert!(own.starts_with("http://localhost:8080/api/v1/users/"), "{own}");
     assert_eq!(ada.cookies.len(), 1, "our own and no other: {:?}", ada.cookies.keys());
     assert!(answer.headers.get("set-cookie").is_none());
 

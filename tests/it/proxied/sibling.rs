@@ -55,6 +55,7 @@ async fn the_tenant_is_at_its_own_origin_and_nowhere_else() {
     }
     let answer = there.fetch("/api/v1/users/me").await;
     assert_eq!(answer.json()["subject"], "password|ada", "{}", answer.body);
+    assert!(answer.body.contains("https://analytics.portal.example/api/v1/users/"), "{}", answer.body);
 
     // Our pages are not there, and the tenant is not at our pages'.
     for path in
