@@ -26,7 +26,7 @@ const LARGEST_HEAD: usize = 32 * 1024;
 /// How often what has expired is deleted.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
-/// Serves until SIGTERM or SIGINT, then lets requests finish for `SHUTDOWN_GRACE`.
+/// Serves until SIGTERM or SIGINT, then lets requests finish for `SHUTDOWN_GRACE`, and closes the sockets that are left.
 ///
 /// # Errors
 /// When it cannot listen, or the store cannot be opened.

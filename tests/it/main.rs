@@ -20,6 +20,7 @@ mod passage;
 mod portal;
 mod provider;
 mod proxied;
+mod relay;
 mod scripts;
 mod sessions;
 mod sign_in;
