@@ -124,8 +124,8 @@ export const neitherWay = (blocked, other) =>
   new Problem(blocked.message, {
     title: blocked.title,
     advice:
-      `${blocked.advice} An administrator can make the sheet work without such cookies: the details tell what is wrong ` +
-      "with this portal's own way to Qlik Cloud.",
+      "Allow third-party cookies for this site, or leave private browsing, then try again. Without them, this portal's own " +
+      "way to Qlik Cloud has to work; the details tell an administrator why it does not.",
     detail: `${blocked.detail} · ${other.detail}`,
     cause: other,
   });

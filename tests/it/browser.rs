@@ -12,6 +12,7 @@ mod newcomers;
 mod nginx;
 mod oidc;
 mod pages;
+mod proxied;
 mod proxy;
 mod scene;
 mod sheet;

@@ -7,6 +7,7 @@ mod config;
 mod denied;
 mod docs;
 mod flow;
+mod hand_over;
 mod header;
 mod headers;
 mod identity;

@@ -220,7 +220,7 @@ test("with neither way open, the tutorial's words, and what an administrator can
         problem.message,
         "Third-party cookies are not enabled in your browser settings and/or browser mode.",
       );
-      assert.match(problem.advice, /An administrator can make the sheet work without such cookies/);
+      assert.match(problem.advice, /tell an administrator why it does not/);
       assert.match(problem.detail, /users\/me after the login: 401.* · users\/me through the portal: 404/);
       return true;
     });

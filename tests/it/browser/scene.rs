@@ -81,13 +81,30 @@ impl Scene {
         Self::build(listener, url, tenant, &[("CONFIG_FILE", path.to_str().expect("a path"))]).await
     }
 
-    /// Portal and tenant on two different sites, both with TLS, as in production.
+    /// Portal and tenant on two different sites, both with TLS, as in production. The page lets the browser call the tenant.
     pub async fn on_two_sites(sites: Sites<'_>) -> Self {
-        Self::with_tls(serve::bind(LOOPBACK).expect("a free port"), sites, |_| {}, &[]).await
+        Self::with_tls(serve::bind(LOOPBACK).expect("a free port"), sites, |_| {}, &[("QLIK_FLOW", "session")]).await
+    }
+
+    /// The same with the default flow or with these settings, where the server calls the tenant too; perhaps under another
+    /// name beside the portal's.
+    pub async fn with_proxy(sites: Sites<'_>, sibling: Option<&str>, more: &[(&str, &str)]) -> Self {
+        let listener = serve::bind(LOOPBACK).expect("a free port");
+        let sibling = sibling.map(|name| format!("https://{name}:{}", port(&listener)));
+        let authority = sites.certificate.display().to_string();
+        let mut settings = vec![("TLS_CA_FILE", authority.as_str())];
+        settings.extend(sibling.as_deref().map(|sibling| ("PROXY_URL", sibling)));
+        Self::with_tls(listener, sites, |_| {}, &[&settings[..], more].concat()).await
     }
 
     /// The same, and a host portal on a third site, which hands its visitors over and frames our pages.
-    pub async fn with_host_portal(sites: Sites<'_>, name: &str, cookies: Cookies) -> (Self, HostPortal) {
+    pub async fn with_host_portal(
+        sites: Sites<'_>,
+        name: &str,
+        cookies: Cookies,
+        sibling: Option<&str>,
+        settings: &[(&str, &str)],
+    ) -> (Self, HostPortal) {
         let listener = serve::bind(LOOPBACK).expect("a free port");
         let secret = "a secret that both of them know".repeat(2);
         let host = HostPortal::start(HostSettings {
@@ -99,17 +116,19 @@ impl Scene {
         })
         .expect("the host portal starts");
         let ancestors = format!("self {}", host.origin());
-        let more = [
+        let sibling = sibling.map(|name| format!("https://{name}:{}", port(&listener)));
+        let mut more = vec![
             ("SIGN_IN", "password, ticket"),
             ("TICKET_ISSUER", host.origin()),
             ("TICKET_SECRET", &secret),
             ("FRAME_ANCESTORS", &ancestors),
         ];
+        more.extend(sibling.as_deref().map(|sibling| ("PROXY_URL", sibling)));
         let edit = |tenant: &mut Settings| {
             tenant.cookies = cookies;
             tenant.frame_ancestors.push(host.origin().to_owned());
         };
-        (Self::with_tls(listener, sites, edit, &more).await, host)
+        (Self::with_tls(listener, sites, edit, &[&more[..], settings].concat()).await, host)
     }
 
     async fn with_tls(

@@ -14,7 +14,7 @@ const HOST: &str = "intranet.test";
 async fn start(cookies: Cookies) -> (Scene, HostPortal, TempDir) {
     let (folder, certificate, key) = certificate(&[PORTAL, TENANT, HOST]);
     let sites = Sites { portal: PORTAL, tenant: TENANT, certificate: &certificate, key: &key };
-    let (scene, host) = Scene::with_host_portal(sites, HOST, cookies).await;
+    let (scene, host) = Scene::with_host_portal(sites, HOST, cookies, None, &[("QLIK_FLOW", "session")]).await;
     (scene, host, folder)
 }
 

@@ -157,8 +157,12 @@ impl Window {
 
     /// The same, where the form is on the screen already.
     pub async fn fill_in(&self, name: &str) {
+        self.fill_in_as(name, PASSWORD).await;
+    }
+
+    pub async fn fill_in_as(&self, name: &str, password: &str) {
         self.driver.find(By::Id("username")).await.unwrap().send_keys(name).await.unwrap();
-        self.driver.find(By::Id("password")).await.unwrap().send_keys(PASSWORD).await.unwrap();
+        self.driver.find(By::Id("password")).await.unwrap().send_keys(password).await.unwrap();
         self.click("form[action='/login'] button").await;
     }
 
