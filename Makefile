@@ -1,6 +1,6 @@
 # Two commands are enough to begin: `make demo` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint vendor bench fuzz dist screenshots types web-test setup-tests
+.PHONY: help demo test lint vendor bench fuzz dist screenshots types web-test setup-tests setup-bench
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{ printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,9 +25,10 @@ lint: vendor types ## format, lints, documentation, types of the browser code, l
 vendor: ## the front-end code that is not ours, into static/vendor
 	@scripts/vendor
 
-bench: vendor ## what a token costs in CPU time, an import in memory (see docs/performance.md)
+bench: setup-bench vendor ## what tokens, imports and proxied requests cost (see docs/performance.md)
 	cargo bench --locked --bench token
 	cargo bench --locked --bench import
+	cargo bench --locked --bench proxy
 
 FUZZ_SECONDS ?= 60
 
@@ -52,3 +53,6 @@ web-test: vendor
 
 setup-tests:
 	@scripts/setup-tests
+
+setup-bench:
+	@scripts/setup-bench

@@ -85,6 +85,24 @@ fn a_machine_that_has_everything_is_left_alone() {
 }
 
 #[test]
+fn the_comparison_gets_what_it_needs_in_the_same_way() {
+    let bare = Machine::with(&[]).stand_in("id", "1000");
+    let (succeeded, said) = bare.run("setup-bench");
+    assert!(!succeeded && said.contains("sudo apt-get install -y nginx haproxy\n"), "{said}");
+
+    let half = Machine::with(&["chmod", "rm"])
+        .stand_in("nginx", "")
+        .stand_in("id", "0")
+        .stand_in("apt-get", "apt-get $*, services: $(cat $POLICY_FILE)")
+        .stand_in("systemctl", "systemctl $*");
+    let (succeeded, said) = half.run("setup-bench");
+    assert!(succeeded, "{said}");
+    assert!(said.contains("--no-install-recommends haproxy, services: ") && said.contains("exit 101"), "{said}");
+    assert!(said.contains("systemctl disable haproxy") && !said.contains("disable nginx"), "{said}");
+    assert_eq!(half.stand_in("haproxy", "").run("setup-bench"), (true, String::new()));
+}
+
+#[test]
 fn without_a_recent_node_nothing_is_fetched() {
     let tree = tempfile::tempdir().expect("a directory can be made");
     for file in ["scripts/vendor", "web/package.json", "web/package-lock.json"] {

@@ -1,0 +1,326 @@
+//! Who is compared: the product as it is shipped, nginx and haproxy, each set up to do the same: connections kept alive on
+//! both sides, websockets passed on, cookies added, the tenant's own security headers taken out, its certificate checked.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::geteuid;
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+
+use crate::load::{self, Visitor};
+use crate::process::Process;
+use crate::tenant::{NAME, Tenant};
+
+pub const APP: &str = "2d54bd8e-76a9-4c53-85d2-066b44240146";
+const PASSWORD: &str = "correct horse";
+/// What the others add where the product adds the cookies that it was given: as many, and as long.
+const COOKIES: &str = "eas.sid=kX3Jw0aVbN5tYqPzL8mRcD2fGhE7uSo1; \
+    eas.sid.sig=Zt6Qm1XvB9sLpK4dRjW7yHcN2gFaE0uToI5lVbMxCzSkPwJrDqYhGnUfAeOiL3t8B6v1XsZmKp9QdRjW7y; \
+    _csrfToken=3aBcD3fG-hIjKlMnOpQrStUvWxYz0123456; \
+    _csrfToken.sig=mKp9QdRjW7yHcN2gFaE0uToI5lVbMxCzSkPwJrDqYhGnUfAeOiL3t8B6v1XsZt6Qm1XvB9sLpK4dRjW7yHc";
+/// A session of the product's length, which the others drop.
+const OTHER_SESSION: &str = "qlik-embed-bff=gT4yHn2Wq8ZrKx0vBm6LpA";
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Encryption {
+    Plain,
+    Tls,
+}
+
+impl Encryption {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Tls => "TLS",
+        }
+    }
+}
+
+#[derive(Clone, PartialEq, Eq)]
+pub enum Contender {
+    Nginx,
+    /// nginx with buffers of 64 KB, as it is set up by those who know that engine messages are long.
+    NginxLarge,
+    Haproxy,
+    /// A build of the product.
+    Product(PathBuf),
+}
+
+impl Contender {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Nginx => "nginx",
+            Self::NginxLarge => "nginx, buffers of 64 KB",
+            Self::Haproxy => "haproxy",
+            Self::Product(_) if self.is_product() => "qlik-embed-bff",
+            Self::Product(_) => "qlik-embed-bff, other build",
+        }
+    }
+
+    /// What `--contenders` knows it by.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Nginx => "nginx",
+            Self::NginxLarge => "nginx-64k",
+            Self::Haproxy => "haproxy",
+            Self::Product(_) if self.is_product() => "product",
+            Self::Product(_) => "other",
+        }
+    }
+
+    pub fn is_product(&self) -> bool {
+        *self == Self::Product(shipped())
+    }
+
+    /// Why it cannot take part, if so.
+    pub fn absent(&self) -> Option<String> {
+        let program = match self {
+            Self::Nginx | Self::NginxLarge => "nginx",
+            Self::Haproxy => "haproxy",
+            Self::Product(_) => return None,
+        };
+        let version =
+            Command::new(program).arg("-v").env("PATH", PATH).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        version.is_err().then(|| format!("{program} is not installed (scripts/setup-bench says how)"))
+    }
+
+    /// Starts it in a folder of its own, in front of the tenant, and has somebody sign in.
+    pub async fn start(&self, tenant: &Tenant, encryption: Encryption) -> Running {
+        let folder = tempfile::tempdir().expect("a folder");
+        let address = free_address();
+        let site = Site { address, tenant, encryption, folder: folder.path() };
+        let process = match self {
+            Self::Nginx => nginx(&site, ""),
+            Self::NginxLarge => nginx(&site, LARGE_BUFFERS),
+            Self::Haproxy => haproxy(&site),
+            Self::Product(binary) => product(binary, &site),
+        };
+        let mut running = Running { process, visitor: Visitor::new(address, OTHER_SESSION), _folder: folder };
+        running.wait(self.name(), address).await;
+        match self {
+            Self::Nginx | Self::NginxLarge => running.process.measure_worker(),
+            Self::Haproxy => {}
+            Self::Product(_) => running.visitor = Visitor::new(address, &load::sign_in(address, PASSWORD).await),
+        }
+        running
+    }
+}
+
+/// The build that belongs to this bench.
+pub fn shipped() -> PathBuf {
+    env!("CARGO_BIN_EXE_qlik-embed-bff").into()
+}
+
+/// Where servers are installed; not everybody's own path has it.
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// A contender at work.
+pub struct Running {
+    pub process: Process,
+    pub visitor: Visitor,
+    _folder: TempDir,
+}
+
+impl Running {
+    async fn wait(&mut self, name: &str, address: SocketAddr) {
+        let patience = Instant::now() + Duration::from_secs(20);
+        while TcpStream::connect(address).await.is_err() {
+            let lost = self.process.has_ended() || Instant::now() > patience;
+            assert!(!lost, "{name} does not listen: {}", self.process.said());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+struct Site<'a> {
+    address: SocketAddr,
+    tenant: &'a Tenant,
+    encryption: Encryption,
+    folder: &'a Path,
+}
+
+impl Site<'_> {
+    fn upstream(&self) -> SocketAddr {
+        match self.encryption {
+            Encryption::Plain => self.tenant.plain,
+            Encryption::Tls => self.tenant.tls,
+        }
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        let path = self.folder.join(name);
+        fs::write(&path, text).expect("written");
+        path.display().to_string()
+    }
+}
+
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port")
+}
+
+const LARGE_BUFFERS: &str = "proxy_buffer_size 64k; proxy_buffers 8 64k; proxy_busy_buffers_size 128k;";
+
+fn nginx(site: &Site, buffers: &str) -> Process {
+    let folder = site.folder.display();
+    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|kind| format!("{kind}_temp_path {folder}/{kind};\n"))
+        .concat();
+    let upstream = site.upstream();
+    let (scheme, tls) = match site.encryption {
+        Encryption::Plain => ("http", String::new()),
+        Encryption::Tls => {
+            let authority = site.tenant.authority.display();
+            let tls = format!(
+                "proxy_ssl_protocols TLSv1.2 TLSv1.3; proxy_ssl_server_name on; proxy_ssl_name {NAME};
+                 proxy_ssl_verify on; proxy_ssl_trusted_certificate {authority};"
+            );
+            ("https", tls)
+        }
+    };
+    // Started by root, its worker would be somebody who may not read this folder.
+    let user = if geteuid().is_root() { "user root root;" } else { "" };
+    // Headers are inherited only by a location that sets none itself.
+    let request = format!(
+        r#"proxy_set_header Host {upstream}; proxy_set_header Cookie "{COOKIES}";
+           proxy_set_header Origin ""; proxy_set_header Referer "";"#
+    );
+    let hidden: String = ["Set-Cookie", "Content-Security-Policy", "X-Frame-Options", "Strict-Transport-Security"]
+        .map(|header| format!("proxy_hide_header {header};\n"))
+        .concat();
+    let config = format!(
+        r#"{user}
+        worker_processes 1;
+        worker_rlimit_nofile {descriptors};
+        pid {folder}/nginx.pid;
+        error_log stderr warn;
+        events {{ worker_connections {connections}; }}
+        http {{
+            access_log off;
+            keepalive_timeout 1h;
+            keepalive_requests 1000000000;
+            {temporary}
+            upstream tenant {{
+                server {upstream};
+                keepalive 64;
+                keepalive_timeout 1h;
+                keepalive_requests 1000000000;
+            }}
+            server {{
+                listen {listen};
+                {buffers}
+                {tls}
+                proxy_max_temp_file_size 0;
+                proxy_http_version 1.1;
+                {hidden}
+                add_header X-Content-Type-Options nosniff;
+                add_header Referrer-Policy same-origin;
+                add_header Cross-Origin-Resource-Policy same-origin;
+                location / {{
+                    {request}
+                    proxy_set_header Connection "";
+                    proxy_pass {scheme}://tenant;
+                }}
+                location /app/ {{
+                    {request}
+                    proxy_set_header Connection upgrade;
+                    proxy_set_header Upgrade $http_upgrade;
+                    proxy_read_timeout 1h;
+                    proxy_send_timeout 1h;
+                    proxy_pass {scheme}://tenant;
+                }}
+            }}
+        }}
+        "#,
+        listen = site.address,
+        descriptors = load::descriptors(),
+        connections = load::descriptors() / 4 * 5, // close to the end it would drop those that are idle
+    );
+    let config = site.write("nginx.conf", &config);
+    let prefix = folder.to_string();
+    let arguments = ["-p", &prefix, "-c", &config, "-e", "stderr", "-g", "daemon off;"];
+    Process::start(Path::new("nginx"), &arguments, &[], site.folder)
+}
+
+fn haproxy(site: &Site) -> Process {
+    let tls = match site.encryption {
+        Encryption::Plain => String::new(),
+        Encryption::Tls => format!(
+            "ssl ssl-min-ver TLSv1.2 verify required ca-file {} verifyhost {NAME} sni str({NAME})",
+            site.tenant.authority.display()
+        ),
+    };
+    let config = format!(
+        r#"
+global
+    nbthread 1
+    maxconn {connections}
+defaults
+    mode http
+    timeout connect 10s
+    timeout client 1h
+    timeout server 1h
+    timeout tunnel 1h
+    http-reuse always
+frontend visitors
+    bind {listen}
+    http-request set-header Host {upstream}
+    http-request set-header Cookie "{COOKIES}"
+    http-request del-header Origin
+    http-request del-header Referer
+    http-response del-header Set-Cookie
+    http-response del-header Content-Security-Policy
+    http-response del-header X-Frame-Options
+    http-response del-header Strict-Transport-Security
+    http-response set-header X-Content-Type-Options nosniff
+    http-response set-header Referrer-Policy same-origin
+    http-response set-header Cross-Origin-Resource-Policy same-origin
+    default_backend tenant
+backend tenant
+    server tenant {upstream} {tls}
+"#,
+        listen = site.address,
+        upstream = site.upstream(),
+        connections = load::descriptors() / 2 - 50,
+    );
+    let config = site.write("haproxy.conf", &config);
+    Process::start(Path::new("haproxy"), &["-db", "-f", &config], &[], site.folder)
+}
+
+/// A portal with one key, one account and one page, on the road that everybody takes who sets it up.
+fn product(binary: &Path, site: &Site) -> Process {
+    let upstream = site.upstream();
+    let scheme = if site.encryption == Encryption::Tls { "https" } else { "http" };
+    let env = [
+        ("QLIK_TENANT", format!("{scheme}://{upstream}")),
+        ("QLIK_FLOW", "proxy".to_owned()),
+        ("QLIK_APP_ID", APP.to_owned()),
+        ("QLIK_SHEET_ID", "PpVjBm".to_owned()),
+        ("QLIK_JWT_ISSUER", "https://portal.example".to_owned()),
+        ("QLIK_JWT_KEY_ID", "key-1".to_owned()),
+        ("DATABASE_URL", format!("sqlite:{}", site.folder.join("bench.db").display())),
+        ("LISTEN", site.address.to_string()),
+        ("PUBLIC_URL", format!("http://{}", site.address)),
+        ("SHUTDOWN_GRACE", "1s".to_owned()),
+        ("TLS_CA_FILE", site.tenant.authority.display().to_string()),
+    ];
+    let password = site.write("password", &format!("{PASSWORD}\n"));
+    let password = fs::File::open(password).expect("just written");
+    let run = |arguments: &[&str], input: Stdio| {
+        let ended = Command::new(binary)
+            .args(arguments)
+            .env_clear()
+            .envs(env.iter().map(|(name, value)| (name, value)))
+            .current_dir(site.folder)
+            .stdin(input)
+            .output()
+            .expect("it runs");
+        assert!(ended.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&ended.stderr));
+    };
+    run(&["keygen", "--bits", "2048"], Stdio::null());
+    run(&["users", "add", "ada", "--email", "ada@example.com"], password.into());
+    Process::start(binary, &["serve"], &env, site.folder)
+}
