@@ -32,6 +32,19 @@ impl Store {
         Ok(self.record_of(&session.0, now).await?.map(|record| (record.until, record.value)))
     }
 
+    /// What the record of a session holds, past memory: for who is about to write it, since others may have written it too.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub(super) async fn session_record_anew(
+        &self,
+        session: SessionRef,
+        now: OffsetDateTime,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let Some(row) = self.sqlite.record(&session.0, now).await? else { return Ok(None) };
+        Ok(self.seal.open(&session.0, &row.value))
+    }
+
     /// Keeps a value for a session, in the place of what was under this name before. `false`, and nothing written, when the
     /// session has ended.
     ///

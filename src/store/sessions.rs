@@ -57,8 +57,8 @@ impl Sessions {
         value: Value,
         until: OffsetDateTime,
     ) -> session_store::Result<()> {
-        let record = self.store.session_record(session, self.clock.now()).await.map_err(backend)?;
-        let Some((_, data)) = record else { return Ok(()) };
+        let record = self.store.session_record_anew(session, self.clock.now()).await.map_err(backend)?;
+        let Some(data) = record else { return Ok(()) };
         let mut data = decode(&data)?;
         data.insert(name.to_owned(), value);
         let (marks, data) = (marks(&data), encode(&data)?);
