@@ -195,7 +195,10 @@ async fn small_answers_have_their_types() {
     assert!(product["composition"]["deploymentType"].is_string());
     let metadata: Value = site.get("/.well-known/oauth-authorization-server").await.json().await.unwrap();
     assert_eq!(metadata["issuer"], site.tenant.origin());
-    assert_eq!(site.get("/api/v1/nothing").await.status(), 404);
+    // Strangers do not learn what there is.
+    assert_eq!(site.get("/api/v1/nothing").await.status(), 401);
+    assert_eq!(site.get("/nothing").await.status(), 404);
+    assert_eq!(ada.get("/api/v1/nothing").await.status(), 404);
     assert_eq!(site.get("/").await.headers()[header::LOCATION], "/login");
 }
 
