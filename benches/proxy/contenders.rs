@@ -1,7 +1,7 @@
 //! Who is compared: the product as it is shipped, nginx and haproxy, each set up to do the same: connections kept alive on
 //! both sides, websockets passed on, cookies added, the tenant's own security headers taken out, its certificate checked.
 
-use std::fs;
+use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -91,22 +91,24 @@ impl Contender {
     /// Starts it in a folder of its own, in front of the tenant, and has somebody sign in.
     pub async fn start(&self, tenant: &Tenant, encryption: Encryption) -> Running {
         let folder = tempfile::tempdir().expect("a folder");
-        let address = free_address();
-        let site = Site { address, tenant, encryption, folder: folder.path() };
-        let process = match self {
-            Self::Nginx => nginx(&site, ""),
-            Self::NginxLarge => nginx(&site, LARGE_BUFFERS),
-            Self::Haproxy => haproxy(&site),
-            Self::Product(binary) => product(binary, &site),
+        let site = Site { address: free_address(), tenant, encryption, folder: folder.path() };
+        let (process, cookie) = match self {
+            Self::Nginx | Self::NginxLarge => {
+                let mut process = site.wait_for(nginx(&site, *self == Self::NginxLarge)).await;
+                process.measure_worker();
+                (process, OTHER_SESSION.to_owned())
+            }
+            Self::Haproxy => (site.wait_for(haproxy(&site)).await, OTHER_SESSION.to_owned()),
+            Self::Product(binary) => {
+                set_up(binary, &site);
+                let first = site.wait_for(product(binary, &site)).await;
+                let cookie = load::sign_in(site.address, PASSWORD).await;
+                // Another one is measured: to hash the password took 19 MiB, in which thousands of sockets would find room unnoticed.
+                drop(first);
+                (site.wait_for(product(binary, &site)).await, cookie)
+            }
         };
-        let mut running = Running { process, visitor: Visitor::new(address, OTHER_SESSION), _folder: folder };
-        running.wait(self.name(), address).await;
-        match self {
-            Self::Nginx | Self::NginxLarge => running.process.measure_worker(),
-            Self::Haproxy => {}
-            Self::Product(_) => running.visitor = Visitor::new(address, &load::sign_in(address, PASSWORD).await),
-        }
-        running
+        Running { process, visitor: Visitor::new(site.address, &cookie), _folder: folder }
     }
 }
 
@@ -125,17 +127,6 @@ pub struct Running {
     _folder: TempDir,
 }
 
-impl Running {
-    async fn wait(&mut self, name: &str, address: SocketAddr) {
-        let patience = Instant::now() + Duration::from_secs(20);
-        while TcpStream::connect(address).await.is_err() {
-            let lost = self.process.has_ended() || Instant::now() > patience;
-            assert!(!lost, "{name} does not listen: {}", self.process.said());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-}
-
 struct Site<'a> {
     address: SocketAddr,
     tenant: &'a Tenant,
@@ -144,6 +135,16 @@ struct Site<'a> {
 }
 
 impl Site<'_> {
+    async fn wait_for(&self, mut process: Process) -> Process {
+        let patience = Instant::now() + Duration::from_secs(20);
+        while TcpStream::connect(self.address).await.is_err() {
+            let lost = process.has_ended() || Instant::now() > patience;
+            assert!(!lost, "it does not listen: {}", process.said());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        process
+    }
+
     fn upstream(&self) -> SocketAddr {
         match self.encryption {
             Encryption::Plain => self.tenant.plain,
@@ -158,13 +159,17 @@ impl Site<'_> {
     }
 }
 
+/// Not one of those that the kernel gives to whoever asks for any: somebody could be given it before the contender starts.
 fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port")
+    let ports = (21_000..30_000).map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+    let mut free = ports.filter(|&address| TcpListener::bind(address).is_ok());
+    free.next().expect("a free port")
 }
 
 const LARGE_BUFFERS: &str = "proxy_buffer_size 64k; proxy_buffers 8 64k; proxy_busy_buffers_size 128k;";
 
-fn nginx(site: &Site, buffers: &str) -> Process {
+fn nginx(site: &Site, has_large_buffers: bool) -> Process {
+    let buffers = if has_large_buffers { LARGE_BUFFERS } else { "" };
     let folder = site.folder.display();
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|kind| format!("{kind}_temp_path {folder}/{kind};\n"))
@@ -291,10 +296,32 @@ backend tenant
 }
 
 /// A portal with one key, one account and one page, on the road that everybody takes who sets it up.
+fn set_up(binary: &Path, site: &Site) {
+    let password = site.write("password", &format!("{PASSWORD}\n"));
+    let password = File::open(password).expect("just written");
+    let run = |arguments: &[&str], input: Stdio| {
+        let ended = Command::new(binary)
+            .args(arguments)
+            .env_clear()
+            .envs(settings(site))
+            .current_dir(site.folder)
+            .stdin(input)
+            .output()
+            .expect("it runs");
+        assert!(ended.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&ended.stderr));
+    };
+    run(&["keygen", "--bits", "2048"], Stdio::null());
+    run(&["users", "add", "ada", "--email", "ada@example.com"], password.into());
+}
+
 fn product(binary: &Path, site: &Site) -> Process {
+    Process::start(binary, &["serve"], &settings(site), site.folder)
+}
+
+fn settings(site: &Site) -> [(&'static str, String); 11] {
     let upstream = site.upstream();
     let scheme = if site.encryption == Encryption::Tls { "https" } else { "http" };
-    let env = [
+    [
         ("QLIK_TENANT", format!("{scheme}://{upstream}")),
         ("QLIK_FLOW", "proxy".to_owned()),
         ("QLIK_APP_ID", APP.to_owned()),
@@ -306,21 +333,5 @@ fn product(binary: &Path, site: &Site) -> Process {
         ("PUBLIC_URL", format!("http://{}", site.address)),
         ("SHUTDOWN_GRACE", "1s".to_owned()),
         ("TLS_CA_FILE", site.tenant.authority.display().to_string()),
-    ];
-    let password = site.write("password", &format!("{PASSWORD}\n"));
-    let password = fs::File::open(password).expect("just written");
-    let run = |arguments: &[&str], input: Stdio| {
-        let ended = Command::new(binary)
-            .args(arguments)
-            .env_clear()
-            .envs(env.iter().map(|(name, value)| (name, value)))
-            .current_dir(site.folder)
-            .stdin(input)
-            .output()
-            .expect("it runs");
-        assert!(ended.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&ended.stderr));
-    };
-    run(&["keygen", "--bits", "2048"], Stdio::null());
-    run(&["users", "add", "ada", "--email", "ada@example.com"], password.into());
-    Process::start(binary, &["serve"], &env, site.folder)
+    ]
 }
