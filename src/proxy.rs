@@ -17,10 +17,12 @@ use tokio::net::TcpStream;
 
 use crate::origin::Origin;
 
+mod coding;
 mod connections;
 mod forward;
 pub mod headers;
 pub mod links;
+mod refusal;
 pub mod relay;
 pub mod sockets;
 pub mod target;

@@ -22,13 +22,12 @@ use http_body::Frame;
 use http_body_util::Full;
 
 use super::Error;
+use super::coding::{Coding, Decoder, Encoder};
 use crate::origin::Origin;
 
-mod coding;
 mod names;
 mod scan;
 
-use coding::{Coding, Decoder, Encoder};
 pub use names::Names;
 pub use scan::Scan;
 
@@ -82,7 +81,7 @@ impl Links {
             }
             (Some(coding), Some(whole)) => {
                 let scan = Scan::new(Arc::clone(&self.0));
-                let found = Decoder::of(coding).map(|decoder| decoder.finds_link(whole.clone(), scan));
+                let found = Decoder::of(coding).map(|decoder| finds_link(decoder, whole.clone(), scan));
                 // What cannot be read breaks off on its way, as it would if it were longer.
                 if matches!(found, Some(Ok(false))) {
                     return Body::from(whole);
@@ -112,6 +111,20 @@ impl Links {
         let codecs = Decoder::of(coding).zip(Encoder::of(coding));
         Body::new(Rewritten { source, scan, codecs, input: Bytes::new(), output: VecDeque::new(), is_over: false })
     }
+}
+
+/// Whether a whole body has a link that would be changed.
+fn finds_link(mut decoder: Decoder, mut body: Bytes, mut scan: Scan) -> Result<bool, Error> {
+    let mut pieces = VecDeque::new();
+    while let Some(piece) = decoder.step(&mut body)? {
+        scan.push(piece, &mut pieces);
+        pieces.clear();
+        if scan.has_changed() {
+            return Ok(true);
+        }
+    }
+    decoder.finish()?;
+    Ok(false)
 }
 
 /// `application/json`, `application/vnd.api+json`, with or without parameters.

@@ -3,29 +3,25 @@
 
 use std::borrow::Cow;
 
-use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder};
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
-use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, LOCATION};
+use axum::http::header::{CONTENT_LENGTH, LOCATION};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::Response;
 use bytes::Bytes;
-use tokio::io::AsyncReadExt;
 use url::form_urlencoded;
 
 use super::guest::Guest;
 use super::own;
 use crate::app::App;
 use crate::audit::Caller;
-use crate::proxy::{Credentials, Passed, Target};
+use crate::proxy::{Passed, Target};
 use crate::tenant_session::{TenantSession, Visit};
 use crate::web::Error;
 
 /// A body up to this size, in bytes, is held until the answer is there, so that it can be sent once more.
 const REPEATABLE: u64 = 64 * 1024;
-/// The largest refusal that is read for its code, in bytes.
-const LARGEST_REFUSAL: usize = 64 * 1024;
 /// What redirects to the visitor's own address, which a proxy follows itself (Qlik Cloud facts, sections E and G.1).
 const FOLLOWED: [&str; 2] = ["/api/v1/users/me", "/api/v1/tenants/me"];
 const MOST_HOPS: usize = 3;
@@ -107,15 +103,12 @@ impl Passage<'_> {
                 return Err(Error::TenantRefuses);
             }
         }
-        let mut response = passed.response;
-        if response.status() == StatusCode::FORBIDDEN && !self.head.method.is_safe() {
-            let refusal;
-            (response, refusal) = read_refusal(response).await;
-            if is_of_csrf(&refusal) {
-                session = sessions.renew_csrf(&visit, &session, clock.now()).await?;
-                response = self.send(target, body.take(), &session).await?.response;
-            }
+        let is_refused = passed.response.status() == StatusCode::FORBIDDEN && !self.head.method.is_safe();
+        if is_refused && passed.misses_csrf().await {
+            session = sessions.renew_csrf(&visit, &session, clock.now()).await?;
+            passed = self.send(target, body.take(), &session).await?;
         }
+        let mut response = passed.response;
         if self.head.method == Method::GET && FOLLOWED.contains(&target.path()) {
             response = self.follow(response, &session).await?;
         }
@@ -125,8 +118,7 @@ impl Passage<'_> {
     /// Sends it, if there is a body to send: a large one can be had once.
     async fn send(&self, target: &Target, body: Option<Body>, session: &TenantSession) -> Result<Passed, Error> {
         let body = body.ok_or(Error::NotRepeated)?;
-        let credentials: &Credentials = session.credentials();
-        let passed = self.app.proxy.send(target, &self.head, body, credentials).await?;
+        let passed = self.app.proxy.send(target, &self.head, body, session.credentials()).await?;
         if !passed.set_cookies.is_empty() {
             self.app.tenant_sessions.absorb(&self.visit, session, &passed.set_cookies, self.app.clock.now()).await;
         }
@@ -163,33 +155,4 @@ fn apps_of(target: &Target) -> Vec<Cow<'_, str>> {
     }
     let of_path = ["/sense/app/", "/app/"].iter().find_map(|before| path.strip_prefix(before));
     of_path.and_then(|rest| rest.split('/').next()).map(Cow::Borrowed).into_iter().collect()
-}
-
-/// Whether the tenant missed its CSRF token. Its code stands at the top, or among the errors (Qlik Cloud facts, section D).
-fn is_of_csrf(refusal: &[u8]) -> bool {
-    memchr::memmem::find(refusal, b"\"CSRF-TOKEN-2\"").is_some()
-}
-
-/// The words of a refusal, and the answer as it was.
-async fn read_refusal(response: Response) -> (Response, Vec<u8>) {
-    let (head, body) = response.into_parts();
-    let Ok(bytes) = to_bytes(body, LARGEST_REFUSAL).await else {
-        // Larger than any refusal of the tenant's: whoever asked is told that it was one, without the words.
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = head.status;
-        return (response, Vec::new());
-    };
-    let mut words = Vec::new();
-    let read = match head.headers.get(CONTENT_ENCODING).map(|coding| coding.as_bytes()) {
-        Some(b"gzip") => GzipDecoder::new(&bytes[..]).take(LARGEST_REFUSAL as u64).read_to_end(&mut words).await,
-        Some(b"br") => BrotliDecoder::new(&bytes[..]).take(LARGEST_REFUSAL as u64).read_to_end(&mut words).await,
-        _ => {
-            words = bytes.to_vec();
-            Ok(words.len())
-        }
-    };
-    if read.is_err() {
-        words.clear();
-    }
-    (Response::from_parts(head, Body::from(bytes)), words)
 }

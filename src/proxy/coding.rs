@@ -1,4 +1,4 @@
-//! JSON that is compressed (RFC 9110, section 8.4.1).
+//! Bodies that are compressed (RFC 9110, section 8.4.1).
 
 use std::collections::VecDeque;
 
@@ -9,8 +9,7 @@ use async_compression::core::util::{PartialBuffer, WriteBuffer};
 use bytes::{Buf, Bytes};
 use http::header::{self, HeaderMap};
 
-use super::super::Error;
-use super::scan::Scan;
+use super::Error;
 
 /// How much is decoded or encoded in one step, in bytes: a small body can become a very large one.
 const STEP: usize = 32 * 1024;
@@ -19,7 +18,7 @@ const BROTLI_QUALITY: Level = Level::Precise(4);
 /// Logarithm of how far brotli looks back, and of what it keeps in memory: 256 KiB.
 const BROTLI_WINDOW: i32 = 18;
 
-/// The codings that [`super::super::headers`] asks for.
+/// The codings that [`super::headers`] asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Coding {
     Identity,
@@ -101,20 +100,6 @@ impl Decoder {
         let mut output = WriteBuffer::new_initialized(&mut self.buffer);
         let is_over = self.codec.finish(&mut output).map_err(broken)?;
         if is_over && output.written_len() == 0 { Ok(()) } else { Err(BROKEN) }
-    }
-
-    /// Whether a whole body has a link that would be changed.
-    pub(super) fn finds_link(mut self, mut body: Bytes, mut scan: Scan) -> Result<bool, Error> {
-        let mut pieces = VecDeque::new();
-        while let Some(piece) = self.step(&mut body)? {
-            scan.push(piece, &mut pieces);
-            pieces.clear();
-            if scan.has_changed() {
-                return Ok(true);
-            }
-        }
-        self.finish()?;
-        Ok(false)
     }
 }
 
