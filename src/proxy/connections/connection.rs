@@ -27,12 +27,17 @@ const ROUNDS: usize = 8;
 /// An HTTP/1.1 connection, which stands still unless somebody moves it.
 pub(in crate::proxy) struct Connection {
     sender: http1::SendRequest<Body>,
-    /// `None` once it is closed and somebody waited for more of it.
-    http: Option<http1::Connection<TokioIo<Metered>, Body>>,
-    is_closed: bool,
+    wire: Wire,
     pulse: Arc<Pulse>,
     waker: Waker,
     clock: Clock,
+}
+
+/// What reads and writes, until it is closed.
+struct Wire {
+    /// `None` once it is closed and somebody waited for more of it.
+    http: Option<http1::Connection<TokioIo<Metered>, Body>>,
+    is_closed: bool,
 }
 
 /// Why there is no answer.
@@ -58,7 +63,7 @@ impl Connection {
         let (sender, http) = http1::Builder::new().max_buf_size(BUFFER).handshake(io).await.map_err(Error::Broken)?;
         let waker = Waker::from(Arc::clone(&pulse));
         let clock = Clock { stalled, timer: Box::pin(sleep_until(Instant::now() + stalled)), still_since: None };
-        Ok(Self { sender, http: Some(http), is_closed: false, pulse, waker, clock })
+        Ok(Self { sender, wire: Wire { http: Some(http), is_closed: false }, pulse, waker, clock })
     }
 
     /// Sends a request, and waits for the head of its answer.
@@ -98,13 +103,12 @@ impl Connection {
     ) -> Poll<Result<T, Error>> {
         for _ in 0..ROUNDS {
             self.pulse.begin(cx);
-            let waker = self.waker.clone();
-            let mut inner = Context::from_waker(&waker);
-            self.turn(&mut inner);
+            let mut inner = Context::from_waker(&self.waker);
+            self.wire.turn(&mut inner);
             let mut asked = ask(&mut inner);
-            if asked.is_pending() && self.is_closed {
+            if asked.is_pending() && self.wire.is_closed {
                 // A request that was not begun waits in there, and only learns that it was in vain when that is gone.
-                self.http = None;
+                self.wire.http = None;
                 asked = ask(&mut inner);
             }
             if let Poll::Ready(found) = asked {
@@ -128,20 +132,12 @@ impl Connection {
 
     /// Whether the last answer is over and another request may follow.
     pub(super) fn rests(&mut self) -> bool {
-        if !self.is_closed && !self.sender.is_ready() {
+        if !self.wire.is_closed && !self.sender.is_ready() {
             self.pulse.begin_alone();
-            let waker = self.waker.clone();
-            self.turn(&mut Context::from_waker(&waker));
+            self.wire.turn(&mut Context::from_waker(&self.waker));
             self.pulse.end();
         }
-        !self.is_closed && self.sender.is_ready()
-    }
-
-    /// Reads and writes what can be. What went wrong is told to whoever waits for the answer.
-    fn turn(&mut self, cx: &mut Context<'_>) {
-        if !self.is_closed {
-            self.is_closed = self.http.as_mut().is_none_or(|http| http.poll_without_shutdown(cx).is_ready());
-        }
+        !self.wire.is_closed && self.sender.is_ready()
     }
 
     /// Nobody is to be woken until somebody moves it again.
@@ -151,8 +147,17 @@ impl Connection {
 
     /// The connection without HTTP, and what was read of it besides.
     pub(in crate::proxy) fn into_tunnel(self) -> Option<(Tunnel, Bytes)> {
-        let parts = self.http?.into_parts();
+        let parts = self.wire.http?.into_parts();
         Some((parts.io.into_inner().tunnel, parts.read_buf))
+    }
+}
+
+impl Wire {
+    /// Reads and writes what can be. What went wrong is told to whoever waits for the answer.
+    fn turn(&mut self, cx: &mut Context<'_>) {
+        if !self.is_closed {
+            self.is_closed = self.http.as_mut().is_none_or(|http| http.poll_without_shutdown(cx).is_ready());
+        }
     }
 }
 
