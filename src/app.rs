@@ -70,21 +70,16 @@ impl App {
     pub async fn open(config: Config, clock: Clock) -> anyhow::Result<Self> {
         const NO_CLIENT: &str = "the certificate authorities of this machine cannot be read";
         let store = Store::open(&config.store).await?;
-        let oidc = match config.oidc {
-            Some(settings) => {
-                let client = config.tenant.authorities.client().context(NO_CLIENT)?;
-                Some(Oidc::new(settings, client, store.clone(), clock.clone()))
-            }
-            None => None,
-        };
-        let tickets =
-            config.ticket.map(|settings| Tickets::new(settings, store.clone(), || config.tenant.authorities.client()));
+        let client = config.tenant.authorities.client().context(NO_CLIENT)?;
+        let oidc = config.oidc.map(|settings| Oidc::new(settings, client.clone(), store.clone(), clock.clone()));
+        let tickets = config.ticket.map(|settings| Tickets::new(settings, store.clone(), client.clone()));
         let subjects = Subjects::new(config.subjects, config.mapping, Some(store.clone())).context(NO_CLIENT)?;
         let subjects = Arc::new(subjects);
         let tokens = token::Issuer::new(config.token).context("cannot start the threads that sign tokens")?;
         let tenant_sessions = TenantSessions::new(
             config.tenant_session,
-            &config.tenant,
+            config.tenant.origin.clone(),
+            client,
             Arc::clone(&subjects),
             tokens.clone(),
             store.clone(),
@@ -103,13 +98,13 @@ impl App {
             pages: config.pages,
             subjects,
             tokens,
-            tenant_sessions: tenant_sessions.context(NO_CLIENT)?,
+            tenant_sessions,
             proxy: Proxy::with_tls(passing, tls),
             sign_in: config.sign_in,
             header: config.header,
             passwords: Passwords::new(store.clone()),
             oidc,
-            tickets: tickets.transpose().context(NO_CLIENT)?,
+            tickets,
             session: config.session,
             store,
             sockets: Sockets::new(),

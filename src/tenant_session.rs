@@ -17,9 +17,9 @@ use crate::audit::Caller;
 use crate::identity::Identity;
 use crate::mapping::Denied;
 use crate::origin::Origin;
+use crate::qlik::cookies;
 use crate::qlik::session::Refusal;
 use crate::qlik::token::{self, Issuer};
-use crate::qlik::{Tenant, cookies};
 use crate::store::{self, SessionRef, Store};
 use crate::subjects::{self, Subjects};
 
@@ -151,20 +151,17 @@ impl fmt::Debug for TenantSessions {
 
 impl TenantSessions {
     /// Sessions at this tenant, as these subjects, by these tokens.
-    ///
-    /// # Errors
-    /// When the machine's certificate authorities cannot be read.
     pub fn new(
         settings: Settings,
-        tenant: &Tenant,
+        tenant: Origin,
+        client: Client,
         subjects: Arc<Subjects>,
         tokens: Issuer,
         store: Store,
-    ) -> reqwest::Result<Self> {
-        let (tenant, client) = (tenant.origin.clone(), tenant.authorities.client()?);
+    ) -> Self {
         let cache = Cache::builder().max_capacity(CACHE_SESSIONS).time_to_idle(CACHE_IDLE).build();
         let flights = Flights::default();
-        Ok(Self(Arc::new(Parts { settings, tenant, client, subjects, tokens, store, cache, flights })))
+        Self(Arc::new(Parts { settings, tenant, client, subjects, tokens, store, cache, flights }))
     }
 
     /// The living session of this visit. When there is none, it logs in: once for all who wait, here and in other instances.

@@ -20,6 +20,7 @@ use crate::store::sessions::Sessions;
 
 mod address;
 pub mod assets;
+mod cookie;
 mod embed;
 pub mod error;
 mod flow;
@@ -95,11 +96,12 @@ pub fn router(app: App) -> Router {
         Some(_) => everything.layer(from_fn_with_state(app.clone(), upstream::believe)),
         None => everything,
     };
+    let headers = security::Headers::of(&app);
     let pages = believed
         .layer((
             from_fn(trail::name_request),
             from_fn_with_state(app.clone(), trail::log_request),
-            from_fn_with_state(security::Headers::of(&app), security::add_headers),
+            from_fn_with_state(headers.clone(), security::add_headers),
             // Up to here every answer is final; behind it, failures are turned into pages or JSON.
             from_fn_with_state(app.clone(), error::present),
             CatchPanicLayer::custom(error::panicked),
@@ -108,7 +110,7 @@ pub fn router(app: App) -> Router {
         ))
         .with_state(app.clone());
     // Unless every page lets the browser call the tenant itself, the tenant's paths lie beside ours.
-    if app.pages.all().iter().any(|page| page.flow.uses_proxy()) { proxy::beside(app, pages) } else { pages }
+    if app.pages.use_proxy() { proxy::beside(app, pages, headers) } else { pages }
 }
 
 /// `Origin` and `Sec-Fetch-Site` instead of hidden form fields. The public origin is listed for proxies that rewrite

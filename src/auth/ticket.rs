@@ -161,17 +161,13 @@ impl Tickets {
     ///
     /// # Errors
     /// When the client cannot be made.
-    pub fn new(
-        settings: Settings,
-        store: Store,
-        client: impl FnOnce() -> reqwest::Result<Client>,
-    ) -> reqwest::Result<Self> {
+    pub fn new(settings: Settings, store: Store, client: Client) -> Self {
         let Settings { issuer, audience, algorithm, keys } = settings;
         let keys = match keys {
             Keys::One(key) => HeldKeys::One(key),
-            Keys::At(url) => HeldKeys::Set(KeySet::new(url, client()?)),
+            Keys::At(url) => HeldKeys::Set(KeySet::new(url, client)),
         };
-        Ok(Self { issuer, audience, algorithm, keys, store })
+        Self { issuer, audience, algorithm, keys, store }
     }
 
     /// Who the portal says this is. The ticket is used up by that: nobody can redeem it again, at any instance.

@@ -51,9 +51,6 @@ pub enum Error {
     /// The session could not be read or written.
     #[error(transparent)]
     Session(#[from] tower_sessions::session::Error),
-    /// The same, seen from the store.
-    #[error(transparent)]
-    SessionStore(#[from] tower_sessions::session_store::Error),
     /// The address of a request can be read in two ways, or leads elsewhere.
     #[error("the request was not passed on: {0}")]
     BadTarget(&'static str),
@@ -98,6 +95,12 @@ impl From<subjects::Error> for Error {
     }
 }
 
+impl From<tower_sessions::session_store::Error> for Error {
+    fn from(problem: tower_sessions::session_store::Error) -> Self {
+        Self::Session(problem.into())
+    }
+}
+
 impl From<tenant_session::Error> for Error {
     fn from(problem: tenant_session::Error) -> Self {
         match problem {
@@ -126,11 +129,9 @@ impl Error {
             Self::TenantSession(problem) => failure::of_tenant_session(problem).0,
             Self::Passage(proxy::Error::TimedOut) => StatusCode::GATEWAY_TIMEOUT,
             Self::Passage(_) => StatusCode::BAD_GATEWAY,
-            Self::Token(token::Error::Saturated { .. })
-            | Self::Unknown(_)
-            | Self::Store(_)
-            | Self::Session(_)
-            | Self::SessionStore(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Token(token::Error::Saturated { .. }) | Self::Unknown(_) | Self::Store(_) | Self::Session(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Token(_) | Self::Render(_) | Self::Broken(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

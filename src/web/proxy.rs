@@ -30,7 +30,7 @@ mod own;
 mod pass;
 mod socket;
 
-use guest::{Guests, cookie, cookie_name};
+use guest::{Guests, cookie_name};
 
 /// Paths of ours. None of them is ever the tenant's, whatever `PROXY_PATHS` says.
 const OURS: [&str; 12] = [
@@ -80,11 +80,11 @@ struct Parts {
 }
 
 /// Puts the tenant's paths beside our own pages.
-pub fn beside(app: App, pages: Router) -> Router {
+pub fn beside(app: App, pages: Router, headers: Headers) -> Router {
     let parts = Arc::new(Parts {
         guests: Guests::new(),
         own: own::Answers::default(),
-        headers: Headers::of(&app),
+        headers,
         misses: Cache::builder().max_capacity(MISSES).build(),
     });
     let front = Front { app, pages, parts };

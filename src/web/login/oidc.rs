@@ -1,7 +1,7 @@
 //! Signing in and out at an OpenID provider.
 
 use axum::extract::{Form, Query, State};
-use axum::http::header::{COOKIE, SET_COOKIE};
+use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use secrecy::{ExposeSecret, SecretString};
@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::audit::{self, Caller, Event};
 use crate::auth::oidc::{Answer, Finished, Oidc};
 use crate::identity::Source;
+use crate::web::cookie;
 use crate::web::error::{Error, Wants};
 use crate::web::visitor::{self, AtProvider};
 use crate::web::way_back::{self, ReturnPath};
@@ -101,9 +102,7 @@ fn provider(app: &App) -> Result<&Oidc, Error> {
 
 fn browser_of(app: &App, headers: &HeaderMap) -> Option<String> {
     let name = cookie_name(app.server.public_url.is_https());
-    let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let secret = lines.flat_map(Cookie::split_parse).flatten().find(|cookie| cookie.name() == name)?;
-    Some(secret.value().to_owned()).filter(|secret| !secret.is_empty() && secret.len() <= 64)
+    cookie::read(headers, name).filter(|secret| secret.len() <= 64).map(str::to_owned)
 }
 
 /// `Lax`, so that it comes back with the provider's answer, which is a link to us.

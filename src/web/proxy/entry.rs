@@ -11,11 +11,11 @@ use serde::Serialize;
 use time::Duration;
 use tower_sessions::Session;
 
-use super::{cookie, cookie_name, origins};
+use super::{cookie_name, origins};
 use crate::app::App;
 use crate::store::{Kind, SessionRef};
 use crate::web::visitor::{self, SignedIn};
-use crate::web::{Error, security};
+use crate::web::{Error, cookie, security};
 
 /// How long a code is good: a page uses it at once.
 const CODE_LIVES: Duration = Duration::MINUTE;
@@ -73,7 +73,7 @@ async fn exchange(app: &App, request: Request) -> Result<Response, Error> {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let https = app.server.public_url.is_https();
-    let before = match cookie(&head.headers, cookie_name(https)) {
+    let before = match cookie::read(&head.headers, cookie_name(https)) {
         Some(name) => app.store.find(Kind::ProxyVisit, name, now).await?,
         None => None,
     };

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::HeaderMap;
-use axum::http::header::COOKIE;
 use moka::sync::Cache;
 use time::OffsetDateTime;
 use tower_sessions::session::Id;
@@ -16,8 +15,8 @@ use crate::audit::Caller;
 use crate::identity::Identity;
 use crate::store::{Kind, SessionRef};
 use crate::tenant_session;
-use crate::web::Error;
 use crate::web::visitor::{self, Visit};
+use crate::web::{Error, cookie};
 
 /// How long a visitor is known without another look. Sessions that end are forgotten at once.
 const KNOWN: Duration = Duration::from_secs(5);
@@ -94,7 +93,7 @@ impl Guests {
             Place::Portal => visitor::cookie_name(https),
             Place::Sibling => cookie_name(https),
         };
-        let value = cookie(headers, name).ok_or(Error::SignedOut)?;
+        let value = cookie::read(headers, name).ok_or(Error::SignedOut)?;
         let known = &self.known[place as usize];
         let now = app.clock.now();
         let guest = match known.get(value) {
@@ -129,13 +128,4 @@ async fn look_up(app: &App, place: Place, cookie: &str) -> Result<Guest, Error> 
     let visit = Visit::of(app, session).await?.ok_or(Error::SignedOut)?;
     let ends = visit.ends(app);
     Ok(Guest { session, visit, ends })
-}
-
-/// The cookie's value, wherever it stands: HTTP/2 may send a line for each (RFC 9113, section 8.2.3).
-pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(';')).find_map(|pair| {
-        let (found, value) = pair.split_once('=')?;
-        (found.trim() == name).then(|| value.trim()).filter(|value| !value.is_empty())
-    })
 }
