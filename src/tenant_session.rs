@@ -170,13 +170,7 @@ impl TenantSessions {
     /// # Errors
     /// See [`Error`]. After a refusal the tenant is left alone for 1 s, then 2 s, up to a minute.
     pub async fn get(&self, of: &Visit<'_>, now: OffsetDateTime) -> Result<Arc<TenantSession>, Error> {
-        let cached = self.0.cache.get(&of.session).filter(|session| self.is_current(session, of.identity, now));
-        let session = match cached {
-            Some(session) => session,
-            None => self.fly(of, Want::Any, now).await?,
-        };
-        self.use_now(of.session, &session, now);
-        Ok(session)
+        self.wanted(of, Want::Any, None, now).await
     }
 
     /// After the tenant answered 401 to `stale`: another session. Whoever was faster has logged in already.
@@ -189,7 +183,7 @@ impl TenantSessions {
         stale: &TenantSession,
         now: OffsetDateTime,
     ) -> Result<Arc<TenantSession>, Error> {
-        self.another(of, Want::OtherLogin { than: stale.login }, stale, now).await
+        self.wanted(of, Want::OtherLogin { than: stale.login }, Some(stale), now).await
     }
 
     /// After the tenant would not have the CSRF token of `stale`, or when it has none: the session with another one.
@@ -203,18 +197,21 @@ impl TenantSessions {
         now: OffsetDateTime,
     ) -> Result<Arc<TenantSession>, Error> {
         let csrf = stale.credentials().csrf.clone();
-        self.another(of, Want::OtherCsrf { login: stale.login, than: csrf }, stale, now).await
+        self.wanted(of, Want::OtherCsrf { login: stale.login, than: csrf }, Some(stale), now).await
     }
 
-    async fn another(
+    /// The session that is wanted, from memory if it can be: behind `stale`, what surely came later.
+    async fn wanted(
         &self,
         of: &Visit<'_>,
         want: Want,
-        stale: &TenantSession,
+        stale: Option<&TenantSession>,
         now: OffsetDateTime,
     ) -> Result<Arc<TenantSession>, Error> {
         let is_it = |session: &Arc<TenantSession>| {
-            self.is_current(session, of.identity, now) && session.is_later_than(stale) && want.is_met_by(session)
+            self.is_current(session, of.identity, now)
+                && stale.is_none_or(|stale| session.is_later_than(stale))
+                && want.is_met_by(session)
         };
         let session = match self.0.cache.get(&of.session).filter(is_it) {
             Some(session) => session,
