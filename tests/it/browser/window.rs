@@ -227,7 +227,12 @@ struct Chromedriver {
 }
 
 impl Chromedriver {
+    /// The port that it finds free for one family of addresses may be taken for the other; then it ends at once.
     fn start() -> Self {
+        (0..5).find_map(|_| Self::try_start()).expect("chromedriver names its port")
+    }
+
+    fn try_start() -> Option<Self> {
         let mut process = Command::new(program("chromedriver"))
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -239,9 +244,13 @@ impl Chromedriver {
             let line = line.unwrap();
             line.split_once("successfully on port ")?.1.trim_end_matches('.').parse().ok()
         });
+        let Some(port) = port else {
+            process.wait().unwrap();
+            return None;
+        };
         // The rest of what it says has to go somewhere, or it would stop to wait for a reader.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { process, port: port.expect("chromedriver names its port") }
+        Some(Self { process, port })
     }
 
     fn url(&self) -> String {
