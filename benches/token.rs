@@ -18,7 +18,6 @@ use std::time::{Duration, Instant};
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
-use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
 use axum::http::{Request, StatusCode};
@@ -31,6 +30,7 @@ use qlik_embed_bff::identity::Account;
 use qlik_embed_bff::qlik::key::{self, CertificateDates, KeySize, NewKey};
 use qlik_embed_bff::qlik::token;
 use qlik_embed_bff::web;
+use qlik_embed_bff::web::Front;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use rustix::time::{ClockId, clock_gettime};
 use rustls::pki_types::PrivatePkcs8KeyDer;
@@ -108,7 +108,7 @@ struct Bench {
     pair: RsaKeyPair,
     runtime: Runtime,
     app: App,
-    router: Router,
+    front: Front,
     cookie: String,
     server: Server,
     has_node: bool,
@@ -133,11 +133,11 @@ impl Bench {
         let app = runtime.block_on(App::open(loaded.config, clock)).expect("a store");
         let hash = password::hash(&SecretString::from(PASSWORD)).expect("a password");
         runtime.block_on(app.store.add_account(&ada(), &hash, now)).expect("an account");
-        let router = web::router(app.clone());
-        let cookie = runtime.block_on(sign_in(router.clone()));
+        let front = web::front(app.clone());
+        let cookie = runtime.block_on(sign_in(front.clone()));
         let server = Server::start(&env, folder.path(), address);
         let has_node = Command::new("node").arg("--version").output().is_ok_and(|output| output.status.success());
-        Self { _folder: folder, pem, pair, runtime, app, router, cookie, server, has_node }
+        Self { _folder: folder, pem, pair, runtime, app, front, cookie, server, has_node }
     }
 
     fn run(&self, rounds: usize, tokens: usize) -> Rounds {
@@ -194,7 +194,7 @@ impl Bench {
     }
 
     fn fetch(&self) -> impl Future<Output = ()> + Send + use<> {
-        let (router, cookie) = (self.router.clone(), self.cookie.clone());
+        let (front, cookie) = (self.front.clone(), self.cookie.clone());
         async move {
             let request = Request::get("/token")
                 .header("cookie", cookie)
@@ -202,7 +202,7 @@ impl Bench {
                 .header("sec-fetch-dest", "empty")
                 .extension(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 40_000))))
                 .body(Body::empty());
-            let answer = router.oneshot(request.expect("a request")).await.expect("routers do not fail");
+            let answer = front.oneshot(request.expect("a request")).await.expect("the front does not fail");
             assert_eq!(answer.status(), StatusCode::OK);
             assert!(to_bytes(answer.into_body(), 1 << 16).await.expect("a body").starts_with(b"{\"body\":\"ey"));
         }
@@ -285,13 +285,13 @@ fn settings(folder: &Path, address: SocketAddr) -> Env {
     .into()
 }
 
-async fn sign_in(router: Router) -> String {
+async fn sign_in(front: Front) -> String {
     let request = Request::post("/login")
         .header("content-type", "application/x-www-form-urlencoded")
         .header("sec-fetch-site", "same-origin")
         .extension(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 40_000))))
         .body(Body::from(format!("username=ada&password={}", PASSWORD.replace(' ', "+"))));
-    let answer = router.oneshot(request.expect("a request")).await.expect("routers do not fail");
+    let answer = front.oneshot(request.expect("a request")).await.expect("the front does not fail");
     let cookie = answer.headers().get("set-cookie").expect("a session").to_str().expect("text");
     cookie.split_once(';').map_or(cookie, |(pair, _)| pair).to_owned()
 }

@@ -22,7 +22,7 @@
 //!
 //! # A request for the sheet
 //!
-//! `GET /embed/default` passes the layers in [`web::router`], is let in by `web::visitor::SignedIn` (or led to `/login`),
+//! `GET /embed/default` passes the layers in [`web::front`], is let in by `web::visitor::SignedIn` (or led to `/login`),
 //! and becomes a page whose `data-*` attributes tell the script where the tenant is. The script asks the tenant who is
 //! signed in there; when it is nobody, or somebody else, it fetches `GET /token/default`: [`subjects`] names the subject,
 //! [`qlik::token`] signs, and the tenant exchanges the token for its own session. Then the sheet's frame is mounted.

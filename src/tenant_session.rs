@@ -215,7 +215,8 @@ impl TenantSessions {
         };
         let session = match self.0.cache.get(&of.session).filter(is_it) {
             Some(session) => session,
-            None => self.fly(of, want, now).await?,
+            // Rare and large.
+            None => Box::pin(self.fly(of, want, now)).await?,
         };
         self.use_now(of.session, &session, now);
         Ok(session)

@@ -24,6 +24,7 @@ mod cookie;
 mod embed;
 pub mod error;
 mod flow;
+mod front;
 mod health;
 mod login;
 mod policy;
@@ -36,6 +37,7 @@ mod visitor;
 mod way_back;
 
 pub use error::Error;
+pub use front::Front;
 
 /// Where the portal hands visitors over, with a ticket.
 const HAND_OVER: &str = "/login/ticket";
@@ -44,8 +46,17 @@ const LARGEST_BODY: usize = 16 * 1024;
 /// How long a request may take. Proxied and streamed answers will have limits of their own.
 const LONGEST_REQUEST: Duration = Duration::from_secs(30);
 
-/// The whole server: every route on one screen, every layer in one place.
-pub fn router(app: App) -> Router {
+/// The whole server.
+pub fn front(app: App) -> Front {
+    let headers = security::Headers::of(&app);
+    let pages = pages(&app, headers.clone());
+    // Unless every page lets the browser call the tenant itself, the tenant's paths lie beside ours.
+    let gate = app.pages.use_proxy().then(|| proxy::Gate::new(app, headers));
+    Front::new(gate, pages)
+}
+
+/// Our own part of it: every route on one screen, every layer in one place.
+fn pages(app: &App, headers: security::Headers) -> Router {
     let pages = Router::new()
         .route("/", get(embed::home))
         .route("/embed/{slug}", get(embed::page))
@@ -85,9 +96,9 @@ pub fn router(app: App) -> Router {
         // A tuple is passed from its first layer to its last; single calls of `layer` would each box the whole route.
         .layer((
             from_fn_with_state(app.clone(), security::finish_cookies),
-            sessions(&app),
+            sessions(app),
             // Forms are posted from our own pages only.
-            csrf(&app),
+            csrf(app),
         ))
         .merge(stateless)
         .fallback(error::no_such_page);
@@ -96,21 +107,18 @@ pub fn router(app: App) -> Router {
         Some(_) => everything.layer(from_fn_with_state(app.clone(), upstream::believe)),
         None => everything,
     };
-    let headers = security::Headers::of(&app);
-    let pages = believed
+    believed
         .layer((
             from_fn(trail::name_request),
             from_fn_with_state(app.clone(), trail::log_request),
-            from_fn_with_state(headers.clone(), security::add_headers),
+            from_fn_with_state(headers, security::add_headers),
             // Up to here every answer is final; behind it, failures are turned into pages or JSON.
             from_fn_with_state(app.clone(), error::present),
             CatchPanicLayer::custom(error::panicked),
             TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, LONGEST_REQUEST),
             DefaultBodyLimit::max(LARGEST_BODY),
         ))
-        .with_state(app.clone());
-    // Unless every page lets the browser call the tenant itself, the tenant's paths lie beside ours.
-    if app.pages.use_proxy() { proxy::beside(app, pages, headers) } else { pages }
+        .with_state(app.clone())
 }
 
 /// `Origin` and `Sec-Fetch-Site` instead of hidden form fields. The public origin is listed for proxies that rewrite

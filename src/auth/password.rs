@@ -27,6 +27,10 @@ const LONGEST: usize = 1024;
 /// Each hash takes 19 MiB and tens of milliseconds; this many wait at the most.
 const WAITING: usize = 200;
 
+/// A hash for unknown names, so that they take as long as known ones: as [`hash`] makes it, of no password that anybody knows.
+const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5J3MgYWNjb3VudA$bm8gcGFzc3dvcmQgaGFzaGVzIHRvIHRoZXNlIGJ5dGU";
+
 /// Why somebody was not let in.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
@@ -58,16 +62,13 @@ pub struct Passwords {
     store: Store,
     hashing: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
-    /// The hash of nobody's password: unknown names take as long as known ones.
-    nobody: Arc<str>,
 }
 
 impl Passwords {
     /// Checks passwords of the accounts in this store, on at most as many threads as there are cores.
     pub fn new(store: Store) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let nobody = hash_now(b"nobody has this password").into();
-        Self { store, hashing: Arc::new(Semaphore::new(cores)), waiting: Arc::new(Semaphore::new(WAITING)), nobody }
+        Self { store, hashing: Arc::new(Semaphore::new(cores)), waiting: Arc::new(Semaphore::new(WAITING)) }
     }
 
     /// Who this is, if the password is theirs. Unknown names and wrong passwords get one answer, in one time.
@@ -96,7 +97,7 @@ impl Passwords {
 
     async fn check(&self, id: &str, password: SecretString) -> Result<Identity, Refused> {
         let found = self.store.account(id).await?;
-        let hash = found.as_ref().map_or_else(|| self.nobody.to_string(), |(_, hash)| hash.clone());
+        let hash = found.as_ref().map_or_else(|| NOBODY.to_owned(), |(_, hash)| hash.clone());
         let right = self.matches(password, hash).await?;
         found.filter(|_| right).map(|(account, _)| account.identity()).ok_or(Refused::Wrong)
     }
@@ -142,11 +143,22 @@ pub fn hash(password: &SecretString) -> Result<String, BadPassword> {
     if text.chars().count() < SHORTEST || text.len() > LONGEST {
         return Err(BadPassword);
     }
-    Ok(hash_now(text.as_bytes()))
+    let hash = Argon2::default().hash_password(text.as_bytes());
+    Ok(hash.expect("the length was checked, and the system has randomness").to_string())
 }
 
-fn hash_now(password: &[u8]) -> String {
-    let hash =
-        Argon2::default().hash_password(password).expect("the length was checked, and the system has randomness");
-    hash.to_string()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_name_costs_what_a_known_one_does() {
+        let real = hash(&"correct horse".into()).expect("it is long enough");
+        let cost = |phc: &str| {
+            let hash = PasswordHash::new(phc).expect("a PHC string");
+            let (salt, output) = (hash.salt.expect("a salt"), hash.hash.expect("a hash"));
+            (hash.algorithm, hash.version, hash.params.to_string(), salt.len(), output.len())
+        };
+        assert_eq!(cost(NOBODY), cost(&real));
+    }
 }

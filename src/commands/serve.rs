@@ -1,16 +1,20 @@
 //! `serve`: configuration, application, listener, drain.
 
+use std::convert::Infallible;
+use std::future::ready;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use axum_server::tls_rustls::RustlsConfig;
-use axum_server::{Address, Handle, Server};
+use axum_server::accept::NoDelayAcceptor;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use axum_server::{Address, Handle};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tower::service_fn;
 
 use crate::app::App;
 use crate::audit::file::{File, News};
@@ -68,17 +72,18 @@ pub async fn serve(app: App, listener: TcpListener) -> anyhow::Result<()> {
             oidc.look_up().await;
         }
     });
-    let service = web::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let front = web::front(app.clone());
+    let service = service_fn(move |peer| ready(Ok::<_, Infallible>(front.for_peer(peer))));
     let tls = app.server.tls.as_ref().map(Tls::load).transpose();
     let served = match tls.map_err(|(variable, problem)| anyhow!("{variable} {problem}"))? {
         Some(tls) => {
-            let mut server =
-                axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(tls))?.handle(handle.clone());
+            let tls = RustlsAcceptor::new(RustlsConfig::from_config(tls)).acceptor(NoDelayAcceptor);
+            let mut server = axum_server::from_tcp(listener)?.acceptor(tls).handle(handle.clone());
             limit(server.http_builder());
             until_stopped(server.serve(service), &app, &handle, signals).await
         }
         None => {
-            let mut server: Server<_> = axum_server::from_tcp(listener)?.handle(handle.clone());
+            let mut server = axum_server::from_tcp(listener)?.acceptor(NoDelayAcceptor).handle(handle.clone());
             limit(server.http_builder());
             until_stopped(server.serve(service), &app, &handle, signals).await
         }

@@ -1,16 +1,15 @@
 //! The flow `proxy`: which requests are the tenant's, whose they are, and whether they may pass. How they pass is the affair of
 //! [`crate::proxy`].
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::header::{ORIGIN, UPGRADE};
 use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::response::{IntoResponse, Redirect, Response};
 use moka::sync::Cache;
 use tokio::sync::broadcast::error::RecvError;
-use tower::Service;
 use uuid::Uuid;
 
 use super::error::{Error, Wants};
@@ -63,63 +62,19 @@ pub enum Place {
     Sibling,
 }
 
-/// The server's front: it tells the tenant's paths from ours.
+/// Tells the tenant's paths from ours, and lets through what may pass. Clones share what it remembers.
 #[derive(Clone)]
-struct Front {
+pub struct Gate {
     app: App,
-    pages: Router,
     parts: Arc<Parts>,
 }
 
-/// What the front remembers.
+/// What the gate remembers.
 struct Parts {
     guests: Guests,
     own: own::Answers,
     headers: Headers,
     misses: Cache<Box<str>, ()>,
-}
-
-/// Puts the tenant's paths beside our own pages.
-pub fn beside(app: App, pages: Router, headers: Headers) -> Router {
-    let parts = Arc::new(Parts {
-        guests: Guests::new(),
-        own: own::Answers::default(),
-        headers,
-        misses: Cache::builder().max_capacity(MISSES).build(),
-    });
-    let front = Front { app, pages, parts };
-    front.follow_ends();
-    front.follow_use();
-    Router::new().fallback(dispatch).with_state(front)
-}
-
-/// Proxied requests pass none of the layers of our pages: they have sessions, time limits and forms of their own, and come
-/// by the hundred.
-async fn dispatch(State(mut front): State<Front>, request: Request) -> Response {
-    let place = front.place(&request);
-    let elsewhere = front.app.server.proxy_url.is_some();
-    if place == Place::Portal && (elsewhere || is_ours(request.uri().path())) {
-        return front.pages(request).await;
-    }
-    let head = Head::of(place, &request);
-    let (parts, body) = request.into_parts();
-    let target = front.app.proxy.target(&parts);
-    let request = Request::from_parts(parts, body);
-    let target = match target {
-        Ok(target) => target,
-        Err(Refused::NotAllowed) if place == Place::Portal => {
-            front.log_miss(place, request.uri().path(), request.headers()).await;
-            return front.pages(request).await;
-        }
-        Err(Refused::NotAllowed) => return front.elsewhere(&head, request).await,
-        Err(Refused::Malformed(why)) => return front.failed(&head, Error::BadTarget(why)),
-        Err(Refused::TooLong) => return front.failed(&head, Error::LongTarget),
-        Err(Refused::Method) => return front.failed(&head, Error::NoSuchMethod),
-    };
-    match front.pass(&head, &target, request).await {
-        Ok(response) => response,
-        Err(problem) => front.failed(&head, problem),
-    }
 }
 
 /// What is left of a request when it has failed.
@@ -141,12 +96,47 @@ impl Head {
     }
 }
 
-impl Front {
-    async fn pages(&mut self, request: Request) -> Response {
-        match self.pages.call(request).await {
-            Ok(response) => response,
-            Err(never) => match never {},
+impl Gate {
+    /// A gate before the pages of this application, with these security headers on what is not the tenant's.
+    pub fn new(app: App, headers: Headers) -> Self {
+        let parts = Arc::new(Parts {
+            guests: Guests::new(),
+            own: own::Answers::default(),
+            headers,
+            misses: Cache::builder().max_capacity(MISSES).build(),
+        });
+        let gate = Self { app, parts };
+        gate.follow_ends();
+        gate.follow_use();
+        gate
+    }
+
+    /// The answer to what is the tenant's, or the request for a page of ours.
+    ///
+    /// Proxied requests pass none of the layers of our pages: they have sessions, time limits and forms of their own, and
+    /// come by the hundred.
+    pub async fn take(&self, request: Request) -> ControlFlow<Response, Request> {
+        let place = self.place(&request);
+        let elsewhere = self.app.server.proxy_url.is_some();
+        if place == Place::Portal && (elsewhere || is_ours(request.uri().path())) {
+            return ControlFlow::Continue(request);
         }
+        let head = Head::of(place, &request);
+        let (parts, body) = request.into_parts();
+        let target = self.app.proxy.target(&parts);
+        let request = Request::from_parts(parts, body);
+        let passed = match target {
+            Ok(target) => self.pass(&head, &target, request).await,
+            Err(Refused::NotAllowed) if place == Place::Portal => {
+                Box::pin(self.log_miss(place, request.uri().path(), request.headers())).await;
+                return ControlFlow::Continue(request);
+            }
+            Err(Refused::NotAllowed) => return ControlFlow::Break(Box::pin(self.elsewhere(&head, request)).await),
+            Err(Refused::Malformed(why)) => Err(Error::BadTarget(why)),
+            Err(Refused::TooLong) => Err(Error::LongTarget),
+            Err(Refused::Method) => Err(Error::NoSuchMethod),
+        };
+        ControlFlow::Break(passed.unwrap_or_else(|problem| self.failed(&head, problem)))
     }
 
     fn place(&self, request: &Request) -> Place {
@@ -169,7 +159,7 @@ impl Front {
             let guest = parts.guests.find(app, *place, request.headers()).await?;
             upstream::agree(*place == Place::Portal, guest.identity(), asserted.as_ref())?;
             if request.headers().contains_key(UPGRADE) {
-                socket::open(app, &parts.guests, &guest, caller, target, request).await?
+                Box::pin(socket::open(app, &parts.guests, &guest, caller, target, request)).await?
             } else if let Some(answer) = own::for_visitor(target, request.method()) {
                 answer
             } else {

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::LazyLock;
 
-use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
 use axum::http::header::{COOKIE, LOCATION, SET_COOKIE};
@@ -16,6 +15,7 @@ use qlik_embed_bff::config::{self, Env};
 use qlik_embed_bff::identity::Account;
 use qlik_embed_bff::qlik::key::{self, CertificateDates, KeySize, NewKey};
 use qlik_embed_bff::web;
+use qlik_embed_bff::web::Front;
 use scraper::{Html, Selector};
 use secrecy::{ExposeSecret, SecretString};
 use tempfile::TempDir;
@@ -54,7 +54,7 @@ pub fn settings(folder: &std::path::Path) -> Env {
 pub struct Portal {
     pub app: App,
     pub clock: Clock,
-    router: Router,
+    front: Front,
     folder: TempDir,
     env: Env,
 }
@@ -95,7 +95,7 @@ impl Portal {
         let app = App::open(loaded.config, clock.clone()).await.expect("a fresh store opens");
         let tended = app.clone();
         tokio::spawn(async move { tended.tend().await });
-        Self { router: web::router(app.clone()), app, clock, folder, env }
+        Self { front: web::front(app.clone()), app, clock, folder, env }
     }
 
     /// Ends this portal and starts another on the same folder, with these settings changed.
@@ -118,7 +118,7 @@ impl Portal {
     /// Somebody's browser, with an empty cookie jar.
     pub fn browser(&self) -> Browser {
         Browser {
-            router: self.router.clone(),
+            front: self.front.clone(),
             cookies: BTreeMap::new(),
             address: "203.0.113.1".into(),
             proxied: Vec::new(),
@@ -135,7 +135,7 @@ impl Portal {
 
 #[derive(Clone)]
 pub struct Browser {
-    router: Router,
+    front: Front,
     pub cookies: BTreeMap<String, String>,
     pub address: String,
     /// Headers that something on the way adds to each request.
@@ -191,7 +191,7 @@ impl Browser {
         let peer = SocketAddr::new(self.address.parse().expect("an address"), 40_000);
         let request =
             request.extension(ConnectInfo(peer)).body(Body::from(body.to_owned())).expect("a well-formed request");
-        let response = self.router.clone().oneshot(request).await.expect("routers do not fail");
+        let response = self.front.clone().oneshot(request).await.expect("the front does not fail");
         let (head, body) = response.into_parts();
         for cookie in head.headers.get_all(SET_COOKIE) {
             self.keep(cookie.to_str().expect("cookies are text"));

@@ -99,7 +99,7 @@ impl Guests {
         let guest = match known.get(value) {
             Some(guest) => guest,
             None => {
-                let guest = Arc::new(look_up(app, place, value).await?);
+                let guest = Arc::new(Box::pin(look_up(app, place, value)).await?);
                 known.insert(value.into(), guest.clone());
                 guest
             }
@@ -110,7 +110,7 @@ impl Guests {
         }
         if guest.visit.is_due(now) {
             known.invalidate(value);
-            Visit::touch(app, guest.session).await?;
+            Box::pin(Visit::touch(app, guest.session)).await?;
         }
         Ok(guest)
     }

@@ -40,18 +40,23 @@ impl Answers {
         if target.path() != PRODUCT_INFO || !matches!(*method, Method::GET | Method::HEAD) {
             return None;
         }
+        Some(Box::pin(self.describe(app, target)).await)
+    }
+
+    async fn describe(&self, app: &App, target: &Target) -> Response {
         let now = app.clock.now();
         let mut product = self.product.lock().await;
-        if product.as_ref().is_none_or(|(until, _)| *until <= now) {
-            let asked = tokio::time::timeout(PATIENCE, describe(app, target)).await.ok().flatten();
-            *product = Some(match (asked, product.take()) {
-                (Some(description), _) => (now + FRESH, description),
-                (None, Some((_, before))) => (now + FAILED, before),
-                (None, None) => (now + FAILED, Bytes::from_static(b"{}")),
-            });
+        if let Some((_, description)) = product.as_ref().filter(|(until, _)| *until > now) {
+            return json(description.clone(), "no-cache");
         }
-        let (_, description) = product.as_ref()?;
-        Some(json(description.clone(), "no-cache"))
+        let asked = tokio::time::timeout(PATIENCE, describe(app, target)).await.ok().flatten();
+        let (until, description) = match (asked, product.take()) {
+            (Some(description), _) => (now + FRESH, description),
+            (None, Some((_, before))) => (now + FAILED, before),
+            (None, None) => (now + FAILED, Bytes::from_static(b"{}")),
+        };
+        *product = Some((until, description.clone()));
+        json(description, "no-cache")
     }
 }
 

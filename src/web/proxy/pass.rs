@@ -97,7 +97,7 @@ impl Passage<'_> {
         let mut session = sessions.get(&visit, clock.now()).await?;
         let mut passed = self.send(target, body.take(), &session).await?;
         if passed.is_signed_out() {
-            session = sessions.renew(&visit, &session, clock.now()).await?;
+            session = Box::pin(sessions.renew(&visit, &session, clock.now())).await?;
             passed = self.send(target, body.take(), &session).await?;
             if passed.is_signed_out() {
                 return Err(Error::TenantRefuses);
@@ -105,12 +105,12 @@ impl Passage<'_> {
         }
         let is_refused = passed.response.status() == StatusCode::FORBIDDEN && !self.head.method.is_safe();
         if is_refused && passed.misses_csrf().await {
-            session = sessions.renew_csrf(&visit, &session, clock.now()).await?;
+            session = Box::pin(sessions.renew_csrf(&visit, &session, clock.now())).await?;
             passed = self.send(target, body.take(), &session).await?;
         }
         let mut response = passed.response;
         if self.head.method == Method::GET && FOLLOWED.contains(&target.path()) {
-            response = self.follow(response, &session).await?;
+            response = Box::pin(self.follow(response, &session)).await?;
         }
         Ok(response)
     }
@@ -120,7 +120,8 @@ impl Passage<'_> {
         let body = body.ok_or(Error::NotRepeated)?;
         let passed = self.app.proxy.send(target, &self.head, body, session.credentials()).await?;
         if !passed.set_cookies.is_empty() {
-            self.app.tenant_sessions.absorb(&self.visit, session, &passed.set_cookies, self.app.clock.now()).await;
+            let now = self.app.clock.now();
+            Box::pin(self.app.tenant_sessions.absorb(&self.visit, session, &passed.set_cookies, now)).await;
         }
         Ok(passed)
     }
