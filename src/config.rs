@@ -15,6 +15,7 @@ use crate::identity::Source;
 use crate::mapping::Mapping;
 use crate::origin::Origin;
 use crate::pages::Pages;
+use crate::qlik::api::Access;
 use crate::qlik::{Tenant, token};
 use crate::store;
 use crate::{audit, auth, subjects, tenant_session};
@@ -72,6 +73,8 @@ pub struct Config {
     pub mapping: Mapping,
     /// How subjects are found and guarded.
     pub subjects: subjects::Settings,
+    /// By what right the tenant's administration is asked, if by any.
+    pub access: Option<Access>,
     /// What is remembered, and where.
     pub store: store::Settings,
     /// How long sessions live.
@@ -199,7 +202,8 @@ pub fn load(env: &Env, now: OffsetDateTime) -> Result<Loaded, Problems> {
     let header = header::read(&mut reader, sign_in.as_deref(), server.as_ref());
     let shared = mapping::shared(&mut reader);
     let mapping = mapping::read(&mut reader, sign_in.as_deref().unwrap_or_default(), shared == Some(true));
-    let subjects = subject::read(&mut reader, tenant.as_ref(), shared);
+    let access = subject::access(&mut reader);
+    let subjects = subject::read(&mut reader, tenant.as_ref(), access.as_ref().and_then(Option::as_ref), shared);
     let store = server::store(&mut reader);
     let session = server::session(&mut reader);
     reader.report_strangers();
@@ -219,6 +223,7 @@ pub fn load(env: &Env, now: OffsetDateTime) -> Result<Loaded, Problems> {
             header: header?,
             mapping: mapping?,
             subjects: subjects?,
+            access: access?,
             store: store?,
             session: session?,
         })
@@ -280,7 +285,8 @@ fn to_find_subjects(reader: &mut Reader) -> Option<ToFindSubjects> {
     let shared = mapping::shared(reader);
     let mapping = mapping::read(reader, &[], shared == Some(true));
     let tenant = if subject::look_up_is_on(reader) { page::tenant(reader) } else { None };
-    let subjects = subject::read(reader, tenant.as_ref(), shared);
+    let access = subject::access(reader)?;
+    let subjects = subject::read(reader, tenant.as_ref(), access.as_ref(), shared);
     Some(ToFindSubjects { store: store?, mapping: mapping?, subjects: subjects? })
 }
 

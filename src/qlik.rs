@@ -6,6 +6,7 @@
 use crate::client::Authorities;
 use crate::origin::Origin;
 
+pub mod api;
 pub mod cookies;
 mod date;
 pub mod key;

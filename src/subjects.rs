@@ -14,7 +14,8 @@ use time::{Duration, OffsetDateTime};
 use crate::identity::{Identity, Subject};
 use crate::mapping::{Decision, Denied, Mapping, Step};
 use crate::qlik::Tenant;
-use crate::qlik::users::{self, Access, Address, Matches, Users};
+use crate::qlik::api::Access;
+use crate::qlik::users::{self, Address, Matches, Users};
 use crate::store::subjects::{Claim, Found, Spelling, Standing, fold};
 use crate::store::{self, Store};
 

@@ -4,32 +4,34 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::reader::{Reader, line};
 use crate::qlik::Tenant;
-use crate::qlik::users::Access;
+use crate::qlik::api::Access;
 use crate::subjects::{LookUp, Otherwise, Settings};
 
-pub(super) fn read(reader: &mut Reader, tenant: Option<&Tenant>, shared: Option<bool>) -> Option<Settings> {
+pub(super) fn read(
+    reader: &mut Reader,
+    tenant: Option<&Tenant>,
+    access: Option<&Access>,
+    shared: Option<bool>,
+) -> Option<Settings> {
     let wanted = look_up(reader);
     let otherwise = reader.required("SUBJECT_LOOKUP_ELSE", "write deny or rules", |text| match text {
         "deny" => Ok(Otherwise::Deny),
         "rules" => Ok(Otherwise::Rules),
         _ => Err("is neither deny nor rules"),
     });
-    let access = access(reader)?;
-    if wanted? && access.is_none() {
+    let can_ask = access.is_some() || NAMES.iter().any(|name| reader.is_given(name));
+    if wanted? && !can_ask {
         let remedy =
             "set QLIK_API_KEY, or QLIK_ADMIN_CLIENT_ID and QLIK_ADMIN_CLIENT_SECRET, or leave SUBJECT_LOOKUP out";
         reader.problem("SUBJECT_LOOKUP", "is email, and there is nothing to ask the tenant with", remedy);
         return None;
     }
-    if !wanted? {
-        let names = ["SUBJECT_LOOKUP_ELSE", "QLIK_API_KEY", "QLIK_ADMIN_CLIENT_ID", "QLIK_ADMIN_CLIENT_SECRET"];
-        for name in names.into_iter().filter(|name| reader.is_given(name)).collect::<Vec<_>>() {
-            reader.hint(format!("{name} has no effect: SUBJECT_LOOKUP is off"));
-        }
+    if !wanted? && reader.is_given("SUBJECT_LOOKUP_ELSE") {
+        reader.hint("SUBJECT_LOOKUP_ELSE has no effect: SUBJECT_LOOKUP is off".to_owned());
     }
-    let look_up = match access.filter(|_| wanted == Some(true)) {
-        Some(access) => Some(LookUp { tenant: tenant?.clone(), access, otherwise: otherwise? }),
-        None => None,
+    let look_up = match wanted {
+        Some(true) => Some(LookUp { tenant: tenant?.clone(), access: access?.clone(), otherwise: otherwise? }),
+        _ => None,
     };
     Some(Settings { shared: shared?, look_up })
 }
@@ -47,8 +49,10 @@ fn look_up(reader: &mut Reader) -> Option<bool> {
     })
 }
 
+const NAMES: [&str; 3] = ["QLIK_API_KEY", "QLIK_ADMIN_CLIENT_ID", "QLIK_ADMIN_CLIENT_SECRET"];
+
 /// What the tenant is asked with, if there is something. `None` when there was a problem.
-fn access(reader: &mut Reader) -> Option<Option<Access>> {
+pub(super) fn access(reader: &mut Reader) -> Option<Option<Access>> {
     let key_is_set = reader.is_given("QLIK_API_KEY");
     let key = secret(reader, "QLIK_API_KEY");
     let id = reader.optional("QLIK_ADMIN_CLIENT_ID", "copy it from the OAuth client in the tenant", line);

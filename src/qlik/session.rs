@@ -136,8 +136,13 @@ async fn send(request: RequestBuilder, cookies: &HeaderValue) -> Result<Response
 }
 
 async fn refusal(what: &'static str, response: Response, now: OffsetDateTime) -> Error {
+    Error::Refused(refused(what, response, now).await)
+}
+
+/// What the tenant says in an answer that is no success.
+pub(super) async fn refused(what: &'static str, response: Response, now: OffsetDateTime) -> Refusal {
     let (status, retry_after) = (response.status().as_u16(), retry_after(response.headers(), now));
-    Error::Refused(Refusal { what, status, words: words(response).await, retry_after })
+    Refusal { what, status, words: words(response).await, retry_after }
 }
 
 /// Seconds or a date (RFC 9110, section 10.2.3), by the clock of whoever answers.
@@ -152,7 +157,7 @@ fn retry_after(headers: &HeaderMap, now: OffsetDateTime) -> Option<Duration> {
 }
 
 /// What the tenant says in a refusal; empty when it says nothing. Without control characters, for it goes to the log.
-pub(super) async fn words(mut response: Response) -> String {
+async fn words(mut response: Response) -> String {
     let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let is_page = kind.starts_with("text/html");
     let mut body = Vec::new();

@@ -3,19 +3,15 @@
 //! A subject is never guessed. What is not a clear answer is an error, and after an error the tenant is left alone for
 //! as long as it asks for, or for a few seconds: visitors who come meanwhile are told to try again.
 
-use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
-use reqwest::{Client, RequestBuilder, Response, StatusCode};
-use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use time::OffsetDateTime;
-use url::Url;
+use url::form_urlencoded;
 
-use super::session;
+use super::api::{self, Access, Api};
+use super::session::Refusal;
 use crate::client::Authorities;
 use crate::origin::Origin;
 
@@ -27,33 +23,6 @@ const REST: Duration = Duration::from_secs(3);
 const LONGEST_REST: Duration = Duration::from_secs(3600);
 /// How many pages of an answer are read. One address has one user, or a few; this many pages are no answer to a filter.
 const PAGES: usize = 10;
-/// The largest answer that is read, in bytes.
-const LARGEST: usize = 1024 * 1024;
-/// An access token is renewed so long before it expires.
-const EARLY: time::Duration = time::Duration::seconds(60);
-
-/// By what right the tenant is asked.
-#[derive(Clone)]
-pub enum Access {
-    /// An API key of a user who may list users.
-    Key(SecretString),
-    /// An OAuth client for machines (Qlik Cloud facts, section H).
-    Client {
-        /// Its id.
-        id: String,
-        /// Its secret.
-        secret: SecretString,
-    },
-}
-
-impl fmt::Debug for Access {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Key(_) => f.write_str("Key([REDACTED])"),
-            Self::Client { id, .. } => write!(f, "Client({id})"),
-        }
-    }
-}
 
 /// Why the tenant gave no clear answer. Messages have no address: errors of the client lose the URL, which has one.
 #[derive(Debug, thiserror::Error)]
@@ -108,9 +77,17 @@ impl Error {
             Self::Resting(_) | Self::Unreadable(_) => false,
         }
     }
+}
 
-    fn unreachable(problem: reqwest::Error) -> Self {
-        Self::Unreachable(problem.without_url())
+impl From<api::Error> for Error {
+    fn from(problem: api::Error) -> Self {
+        match problem {
+            api::Error::Unreachable(problem) => Self::Unreachable(problem),
+            api::Error::Refused(Refusal { status, words, retry_after, .. }) => {
+                Self::Refused { status, words, retry_after }
+            }
+            api::Error::Unreadable(why) => Self::Unreadable(why),
+        }
     }
 }
 
@@ -154,21 +131,9 @@ pub enum Matches {
 /// Asks the tenant for its users.
 #[derive(Debug)]
 pub struct Users {
-    client: Client,
-    tenant: Origin,
-    access: Access,
-    /// The access token of an OAuth client, and when to have another one.
-    token: tokio::sync::Mutex<Option<(SecretString, OffsetDateTime)>>,
+    api: Api,
     /// When the tenant may be asked again.
     rests_until: Mutex<Option<OffsetDateTime>>,
-}
-
-/// A page of the list (Qlik Cloud facts, section E); what else is in it is of no interest.
-#[derive(Deserialize)]
-struct Page {
-    data: Vec<Value>,
-    #[serde(default)]
-    links: Value,
 }
 
 impl Users {
@@ -177,13 +142,7 @@ impl Users {
     /// # Errors
     /// When the machine's certificate authorities cannot be read.
     pub fn new(tenant: Origin, access: Access, authorities: &Authorities) -> reqwest::Result<Self> {
-        Ok(Self {
-            client: authorities.client()?,
-            tenant,
-            access,
-            token: tokio::sync::Mutex::default(),
-            rests_until: Mutex::default(),
-        })
+        Ok(Self { api: Api::new(authorities.client()?, tenant, access), rests_until: Mutex::default() })
     }
 
     /// The active users with this address.
@@ -209,76 +168,17 @@ impl Users {
     }
 
     async fn search(&self, email: &Address, now: OffsetDateTime) -> Result<Matches, Error> {
-        let mut address = Url::parse(&format!("{}/api/v1/users", self.tenant))
-            .map_err(|_| Error::Unreadable("its own address is none"))?;
-        address.query_pairs_mut().append_pair("filter", &email.filter()).append_pair("limit", "100");
+        let filter: String = form_urlencoded::byte_serialize(email.filter().as_bytes()).collect();
+        let users = self.api.list(&format!("/api/v1/users?filter={filter}&limit=100"), PAGES, now).await?;
         let mut found = Matches::None;
-        for _ in 0..PAGES {
-            let page = self.page(&address, now).await?;
-            for user in &page.data {
-                found = match (matching(user, email)?, found) {
-                    (None, found) => found,
-                    (Some(subject), Matches::None) => Matches::One(subject),
-                    (Some(_), _) => return Ok(Matches::Several),
-                };
-            }
-            match self.next(&page.links, &address)? {
-                Some(next) => address = next,
-                None => return Ok(found),
-            }
+        for user in &users {
+            found = match (matching(user, email)?, found) {
+                (None, found) => found,
+                (Some(subject), Matches::None) => Matches::One(subject),
+                (Some(_), _) => return Ok(Matches::Several),
+            };
         }
-        Err(Error::Unreadable("it has no end"))
-    }
-
-    async fn page(&self, address: &Url, now: OffsetDateTime) -> Result<Page, Error> {
-        let ask = async |token: SecretString| {
-            let request = self.client.get(address.clone()).bearer_auth(token.expose_secret());
-            send(request).await
-        };
-        let token = self.token(now).await?;
-        let body = match (ask(token).await, &self.access) {
-            // The token was revoked before it expired: another one, once.
-            (Err(Error::Refused { status: 401, .. }), Access::Client { .. }) => {
-                *self.token.lock().await = None;
-                ask(self.token(now).await?).await
-            }
-            (body, _) => body,
-        };
-        serde_json::from_slice(&body?).map_err(|_| Error::Unreadable("it is not a list of users"))
-    }
-
-    /// The next page. Links are absolute; one that leads elsewhere would take our credentials along.
-    fn next(&self, links: &Value, from: &Url) -> Result<Option<Url>, Error> {
-        let link = &links["next"];
-        let link = link.as_str().or_else(|| link["href"].as_str()).filter(|link| !link.is_empty());
-        let Some(link) = link else { return Ok(None) };
-        let next = from.join(link).ok().filter(|next| next.origin() == from.origin() && next != from);
-        next.map(Some).ok_or(Error::Unreadable("its next page is elsewhere"))
-    }
-
-    async fn token(&self, now: OffsetDateTime) -> Result<SecretString, Error> {
-        let (id, secret) = match &self.access {
-            Access::Key(key) => return Ok(key.clone()),
-            Access::Client { id, secret } => (id, secret),
-        };
-        let mut kept = self.token.lock().await; // whoever comes meanwhile waits, and finds it
-        if let Some((token, until)) = &*kept
-            && *until > now
-        {
-            return Ok(token.clone());
-        }
-        let body = json!({
-            "client_id": id, "client_secret": secret.expose_secret(), "grant_type": "client_credentials",
-        });
-        let request = self.client.post(format!("{}/oauth/token", self.tenant));
-        let answer = send(request.header(CONTENT_TYPE, "application/json").body(body.to_string())).await?;
-        let answer: Value =
-            serde_json::from_slice(&answer).map_err(|_| Error::Unreadable("it is not an access token"))?;
-        let token = answer["access_token"].as_str().filter(|token| !token.is_empty());
-        let token = SecretString::from(token.ok_or(Error::Unreadable("it has no access token"))?);
-        let seconds = answer["expires_in"].as_i64().unwrap_or_default().clamp(0, 86_400);
-        *kept = Some((token.clone(), now + time::Duration::seconds(seconds) - EARLY));
-        Ok(token)
+        Ok(found)
     }
 }
 
@@ -293,31 +193,10 @@ fn matching(user: &Value, email: &Address) -> Result<Option<String>, Error> {
     subject.map(|subject| Some(subject.to_owned())).ok_or(Error::Unreadable("a user has no subject"))
 }
 
-/// The body of an answer with status 200.
-async fn send(request: RequestBuilder) -> Result<Vec<u8>, Error> {
-    let mut response = request.send().await.map_err(Error::unreachable)?;
-    if response.status() != StatusCode::OK {
-        return Err(refusal(response).await);
-    }
-    let mut body = Vec::new();
-    while let Some(part) = response.chunk().await.map_err(Error::unreachable)? {
-        body.extend_from_slice(&part);
-        if body.len() > LARGEST {
-            return Err(Error::Unreadable("it is too long"));
-        }
-    }
-    Ok(body)
-}
-
-async fn refusal(response: Response) -> Error {
-    let status = response.status().as_u16();
-    let after = response.headers().get(RETRY_AFTER).and_then(|after| after.to_str().ok()?.trim().parse().ok());
-    Error::Refused { status, words: session::words(response).await, retry_after: after.map(Duration::from_secs) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn only_plain_addresses_enter_a_filter() {
@@ -365,12 +244,5 @@ mod tests {
         }
         let nameless = json!({ "email": "ada@example.com", "status": "active" });
         assert!(matching(&nameless, &ada).is_err());
-    }
-
-    #[test]
-    fn credentials_are_in_no_debug_output() {
-        let access =
-            [Access::Key("very secret".into()), Access::Client { id: "me".into(), secret: "very secret".into() }];
-        assert_eq!(format!("{access:?}"), "[Key([REDACTED]), Client(me)]");
     }
 }
