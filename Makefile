@@ -1,6 +1,6 @@
 # Two commands are enough to begin: `make demo` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint vendor bench fuzz dist screenshots types web-test setup-tests setup-bench
+.PHONY: help demo test lint vendor bench fuzz dist screenshots advice types web-test setup-tests setup-bench
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{ printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ dist: vendor ## the binary for production: target/dist/qlik-embed-bff
 
 screenshots: ## the pictures of the README, from the last `make test`
 	@scripts/screenshots
+
+advice: ## docs/troubleshooting.md and static/js/catalogue.js, from src/advice
+	cargo test --locked --lib -- --ignored what_is_made_of_the_catalogue_is_written
 
 types: vendor
 	node web/node_modules/typescript/bin/tsc --checkJs --noEmit -p static/js/jsconfig.json

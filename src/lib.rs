@@ -15,7 +15,7 @@
 //! | 4 | [`subjects`]: who an identity is to Qlik, and whose a subject is · [`proxy`]: what passes between browser and tenant |
 //! | 3 | [`auth`]: who the visitor is · [`qlik`]: the tenant, the key, the tokens |
 //! | 2 | [`store`]: what must be remembered · [`mapping`]: from identity to subject · [`pages`]: what there is to see · [`audit`]: what happened |
-//! | 1 | [`identity`]: the people · [`origin`]: the places · [`clock`]: the time · [`client`]: calls to others |
+//! | 1 | [`identity`]: the people · [`origin`]: the places · [`clock`]: the time · [`client`]: calls to others · [`advice`]: what answers mean |
 //!
 //! Apart stands [`demo`], a simulated tenant. It imports nothing of ours, so that it cannot share our mistakes; only the
 //! command of that name and the tests know it.
@@ -27,6 +27,7 @@
 //! signed in there; when it is nobody, or somebody else, it fetches `GET /token/default`: [`subjects`] names the subject,
 //! [`qlik::token`] signs, and the tenant exchanges the token for its own session. Then the sheet's frame is mounted.
 
+pub mod advice;
 pub mod app;
 pub mod audit;
 pub mod auth;

@@ -1,0 +1,168 @@
+//! What is made of the catalogue: a page of the documentation, and the tables for the browser. Both are committed; a test compares
+//! them, and `make advice` writes them anew.
+
+#[cfg(test)]
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use serde_json::{Map, Value, json};
+
+use super::tables::{CLOSES, CLOSES_WHEN_OPEN, CODES, DETAILS, ERRORS, PROVIDER_CODES, STATES, STATUSES, of};
+use super::{Advice, Answer, At, CHAPTERS, Finding, all};
+
+/// `docs/troubleshooting.md`.
+pub fn page() -> String {
+    let mut page = String::from(
+        "# When something does not work\n\n\
+         Every answer of the tenant, of the engine and of an OpenID provider that is known to trouble people: what it means, who can do something \
+         about it, and what. The same entries are behind the sentences of the page, the advice in the log (`advice=`) and the answers of this server.\n\n\
+         Look for what you see, or for the name that the log or the details give. Qlik publishes no list of its codes, so some of this rests on \
+         what people reported; [qlik-cloud.md](qlik-cloud.md) says how well each fact is known. The sentences that visitors read are in \
+         [session-flow.md](session-flow.md), the answers of this server itself in [proxy-flow.md](proxy-flow.md).\n\n\
+         This page is made from `src/advice`, by `make advice`.\n",
+    );
+    for chapter in &CHAPTERS {
+        let _ = write!(page, "\n**{}**\n\n", chapter.title);
+        for Advice { id, symptom, .. } in chapter.entries {
+            let _ = writeln!(page, "- [{symptom}](#{id})");
+        }
+    }
+    for chapter in &CHAPTERS {
+        let _ = write!(page, "\n## {}\n", chapter.title);
+        chapter.entries.iter().for_each(|advice| entry(&mut page, advice));
+    }
+    page
+}
+
+fn entry(page: &mut String, advice: &'static Advice) {
+    let Advice { id, symptom, meaning, who, remedy, where_to_click, retry, visitor } = advice;
+    let _ = write!(page, "\n### {id}\n\n**{symptom}**\n\n{meaning}\n\n");
+    let _ = writeln!(page, "- **What to do:** {remedy}");
+    let _ = writeln!(page, "- **Who:** {who}");
+    if let Some(place) = where_to_click {
+        let _ = writeln!(page, "- **Where:** {place}");
+    }
+    let _ = writeln!(page, "- **Does another try help?** {}", capital(&retry.to_string()));
+    if let Some(sentence) = visitor {
+        let _ = writeln!(page, "- **Visitors read:** {} {}", sentence.what, sentence.advice);
+    }
+    let signs = signs(advice);
+    if !signs.is_empty() {
+        let _ = writeln!(page, "- **Known by:** {}", signs.join("; "));
+    }
+}
+
+/// By what an entry is known, from the tables.
+fn signs(advice: &'static Advice) -> Vec<String> {
+    let mut signs = Vec::new();
+    let is_it = |other: &'static Advice| std::ptr::eq(other, advice);
+    signs.extend(
+        STATUSES.iter().filter(|row| is_it(row.1)).map(|((at, status), _)| format!("{status} at {}", at.as_str())),
+    );
+    let codes = CODES.iter().chain(&PROVIDER_CODES).filter(|row| is_it(row.1));
+    signs.extend(codes.map(|(code, _)| format!("code {code}")));
+    signs.extend(DETAILS.iter().filter(|row| is_it(row.1)).map(|(words, _)| format!("\"{words}\" in the detail")));
+    let closes = CLOSES.iter().chain(&CLOSES_WHEN_OPEN).filter(|row| is_it(row.1));
+    signs.extend(closes.map(|(code, _)| format!("close code {code}")));
+    signs.extend(ERRORS.iter().filter(|row| is_it(row.1)).map(|(code, _)| format!("error {code} of the engine")));
+    signs.extend(STATES.iter().filter(|row| is_it(row.1)).map(|(state, _)| format!("state {state}")));
+    signs
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// The answers that the browser's page tells, by the names that it has for its steps.
+const STEPS: [(&str, At); 3] = [("login", At::Login), ("usersMe", At::UsersMe), ("csrf", At::Csrf)];
+
+/// `static/js/catalogue.js`: what visitors are told, and by which answers.
+pub fn script() -> String {
+    let mut script = String::from(
+        "/**\n * What the tenant's answers mean to a visitor. Made from `src/advice` by `make advice`: change it there.\n *\n \
+         * @typedef {\"no\" | \"once\" | \"later\" | \"soon\" | \"reconnect\"} Retry\n \
+         * @typedef {{ what: string, advice: string, retry: Retry }} Entry\n */\n",
+    );
+    // Whatever the tables below lead to has a sentence; a test says so.
+    let entries = all().filter_map(|advice| {
+        let sentence = advice.visitor?;
+        Some((advice.id, json!({ "what": sentence.what, "advice": sentence.advice, "retry": advice.retry.as_str() })))
+    });
+    put(&mut script, "By its name.", "Record<string, Entry>", "ENTRIES", object(entries));
+    let codes = CODES.iter().map(|(code, advice)| (*code, advice.id.into()));
+    put(&mut script, "By the tenant's codes.", "Record<string, string>", "CODES", object(codes));
+    let details = DETAILS.iter().map(|(words, advice)| (*words, advice.id.into()));
+    put(
+        &mut script,
+        "By words in the detail of a refused login.",
+        "Record<string, string>",
+        "DETAILS",
+        object(details),
+    );
+    let statuses = STEPS.iter().map(|(step, at)| {
+        let rows = STATUSES.iter().filter(|((row, _), _)| row == at);
+        let other = of(&Answer::Http { at: *at, status: 418, code: None, detail: "", html: false });
+        let rows = rows.map(|((_, status), advice)| (status.to_string(), advice.id.into()));
+        (*step, object(rows.chain([("other".to_owned(), other.id.into())])))
+    });
+    put(&mut script, "By call and status.", "Record<string, Record<string, string>>", "STATUSES", object(statuses));
+    let closes = CLOSES.iter().map(|(code, advice)| (code.to_string(), advice.id.into()));
+    put(&mut script, "By close codes, at any time.", "Record<number, string>", "CLOSES", object(closes));
+    let closes = CLOSES_WHEN_OPEN.iter().map(|(code, advice)| (code.to_string(), advice.id.into()));
+    put(
+        &mut script,
+        "By close codes, once the app is open.",
+        "Record<number, string>",
+        "CLOSES_WHEN_OPEN",
+        object(closes),
+    );
+    let errors = ERRORS.iter().map(|(code, advice)| (code.to_string(), advice.id.into()));
+    put(&mut script, "By errors of the engine.", "Record<number, string>", "ERRORS", object(errors));
+    let states = STATES.iter().map(|(state, advice)| (*state, advice.id.into()));
+    put(&mut script, "By states of `OnConnected`.", "Record<string, string>", "STATES", object(states));
+    put(&mut script, "Where nothing else fits.", "Record<string, string>", "OTHERWISE", otherwise());
+    script
+}
+
+/// The entries that stand for whatever no table has.
+fn otherwise() -> Value {
+    let http = |status, html| of(&Answer::Http { at: At::Rest, status, code: None, detail: "", html });
+    object([
+        ("tooMany", http(429, false).id.into()),
+        ("trouble", http(500, false).id.into()),
+        ("html", http(400, true).id.into()),
+        ("early", of(&Answer::Close { code: 1006, open: false }).id.into()),
+        ("lost", of(&Answer::Close { code: 1006, open: true }).id.into()),
+        ("error", of(&Answer::Engine(0)).id.into()),
+        ("state", of(&Answer::State("")).id.into()),
+        ("silence", of(&Answer::Silence).id.into()),
+        ("cookiesBlocked", of(&Answer::Found(Finding::CookiesBlocked)).id.into()),
+        ("hidden", of(&Answer::Found(Finding::AnswerHidden)).id.into()),
+        ("unreachable", of(&Answer::Unreachable { at: At::UsersMe, why: super::Silent::Refused }).id.into()),
+        ("otherSubject", of(&Answer::Found(Finding::OtherSubject)).id.into()),
+        ("noCsrfToken", of(&Answer::Found(Finding::NoCsrfToken)).id.into()),
+        ("pathsNotServed", of(&Answer::Found(Finding::PathsNotServed)).id.into()),
+    ])
+}
+
+fn object<K: Into<String>>(members: impl IntoIterator<Item = (K, Value)>) -> Value {
+    Value::Object(members.into_iter().map(|(key, value)| (key.into(), value)).collect::<Map<_, _>>())
+}
+
+fn put(script: &mut String, what: &str, kind: &str, name: &str, value: Value) {
+    let _ = write!(script, "\n/** {what} @type {{Readonly<{kind}>}} */\nexport const {name} = {value:#};\n");
+}
+
+/// The ids of all entries that the browser's page may look up.
+#[cfg(test)]
+pub(super) fn in_browser() -> BTreeSet<&'static str> {
+    let tables = CODES.iter().chain(&DETAILS).chain(&STATES).map(|(_, advice)| advice.id);
+    let numbers = CLOSES.iter().chain(&CLOSES_WHEN_OPEN).map(|(_, advice)| advice.id);
+    let steps = STATUSES.iter().filter(|((at, _), _)| STEPS.iter().any(|(_, step)| step == at));
+    tables
+        .chain(numbers)
+        .chain(ERRORS.iter().map(|(_, advice)| advice.id))
+        .chain(steps.map(|(_, advice)| advice.id))
+        .collect()
+}
