@@ -6,15 +6,16 @@
 //!
 //! The rooms: `settings` is what it can be told, `control` the hand behind the curtain; `state` what it knows. `listener`
 //! is the door; `access` asks every request where it comes from; `refusal` holds the shapes of "no". `login` checks
-//! tokens, `users` and `session` keep what comes of it, `rest` answers about it; `directory` lists the users for
-//! administrators, and `oauth` gives their programs tokens. `engine` is the websocket and its protocol, over `model`, a
+//! tokens, `users` and `session` keep what comes of it, `rest` answers about it; `admin` is what administrators set up,
+//! with lists that `filter` sifts, and `oauth` gives their programs tokens. `engine` is the websocket and its protocol, over `model`, a
 //! small app that really computes; `single` is the page that draws it. Apart stands `host`, a simulated portal that
 //! hands its visitors over with tickets.
 
 mod access;
+mod admin;
 mod control;
-mod directory;
 mod engine;
+mod filter;
 mod host;
 mod listener;
 mod login;
@@ -43,12 +44,14 @@ pub use control::Control;
 pub use engine::Socket;
 pub use host::{HostPortal, HostSettings};
 pub use refusal::{Refusal, Times};
+pub use rest::TENANT_ID;
 pub use settings::{
-    AlreadyOpen, Cookies, HandshakeRefusal, IdentityProvider, MissingObject, NoAccess, Race, Settings, Switches, Theme,
-    Tls, UnknownApp, WebIntegration,
+    AlreadyOpen, ApiKey, Assignment, CLIENT_CREDENTIALS, Cookies, CspOrigin, HandshakeRefusal, IMPERSONATION,
+    IdentityProvider, MissingObject, NoAccess, NoLicence, OauthClient, Race, Settings, Space, Switches, Theme, Tls,
+    UnknownApp, WebIntegration,
 };
 pub use state::{Login, Request};
-pub use users::User;
+pub use users::{Group, User};
 
 use listener::Listener;
 use state::{State, held};
@@ -116,8 +119,9 @@ fn router(state: &Arc<State>) -> Router {
         .route("/login", routing::get(login::page))
         .route("/logout", routing::get(login::logout))
         .merge(rest::routes())
-        .route("/api/v1/users", routing::get(directory::list))
+        .merge(admin::routes())
         .route("/oauth/token", routing::post(oauth::token))
+        .route("/oauth/revoke", routing::post(oauth::revoke))
         .merge(engine::routes())
         .merge(single::routes())
         .fallback(nothing)

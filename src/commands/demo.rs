@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::auth::password;
 use crate::clock::Clock;
 use crate::config::{self, Config, Env};
-use crate::demo::{self, Cookies, HostPortal, HostSettings, IdentityProvider, Tenant, WebIntegration};
+use crate::demo::{self, Cookies, CspOrigin, HostPortal, HostSettings, IdentityProvider, Tenant, WebIntegration};
 use crate::identity::Account;
 use crate::qlik::key::{self, CertificateDates, KeySize};
 
@@ -67,7 +67,7 @@ pub async fn run(demo: Demo, clock: Clock) -> anyhow::Result<()> {
         cookies: Cookies::cross_site(),
         providers: vec![IdentityProvider::new(ISSUER, KEY_ID, pair.certificate)],
         web_integrations: vec![WebIntegration::new(demo::WEB_INTEGRATION_ID, [portal.clone()])],
-        frame_ancestors: vec![portal.clone(), host.origin().into()],
+        csp_origins: vec![CspOrigin::framing(portal.clone()), CspOrigin::framing(host.origin())],
         ..demo::Settings::default()
     })
     .await

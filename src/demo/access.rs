@@ -12,11 +12,11 @@ use axum::{
 use time::format_description::well_known::Rfc2822;
 
 use super::{
-    refusal::{self, Edge},
+    refusal::{self, Edge, Refusal},
     session::Session,
     settings::Settings,
     state::{self, State, held, record},
-    users::User,
+    users::{TENANT_ADMIN, User, Users},
 };
 
 /// The header, and the query parameter, that names a web integration.
@@ -103,12 +103,15 @@ pub(super) async fn faults(Shared(state): Shared<Arc<State>>, request: Request, 
     let path = request.uri().path().to_owned();
     let (delay, refusal) = {
         let mut faults = held(&state.faults);
-        (faults.delay(&path), faults.refusal(&path))
+        (faults.delay(&path), faults.refusal(request.method().as_str(), &path))
     };
     if let Some(delay) = delay {
         tokio::time::sleep(delay).await;
     }
     let Some(refusal) = refusal else { return next.run(request).await };
+    if refusal == Refusal::AnswerLost {
+        next.run(request).await;
+    }
     let mut response = refusal.into_response();
     if held(&state.settings).switches.retry_after_is_date
         && let Some(seconds) = text(response.headers(), &header::RETRY_AFTER).and_then(|text| text.parse().ok())
@@ -141,10 +144,8 @@ pub(super) async fn csrf(Shared(state): Shared<Arc<State>>, request: Request, ne
 pub(super) enum Caller {
     /// A browser, or a server that holds a browser's cookies.
     Cookie(Session),
-    /// An access token; the id of its user.
-    Bearer(String),
-    /// An API key, or the access token of a client: an administrator that is nobody's browser.
-    Machine,
+    /// An API key, or an access token: the id of its user, and whether it has the rights of an administrator.
+    Bearer { user: String, admin: bool },
 }
 
 impl Caller {
@@ -152,8 +153,17 @@ impl Caller {
     pub fn user(&self) -> &str {
         match self {
             Self::Cookie(session) => &session.user,
-            Self::Bearer(user) => user,
-            Self::Machine => "",
+            Self::Bearer { user, .. } => user,
+        }
+    }
+
+    /// Whether the caller may do what only administrators may.
+    pub fn is_admin(&self, users: &Users) -> bool {
+        match self {
+            Self::Cookie(session) => {
+                users.get(&session.user).is_some_and(|user| user.roles.iter().any(|role| role == TENANT_ADMIN))
+            }
+            Self::Bearer { admin, .. } => *admin,
         }
     }
 }
@@ -171,14 +181,16 @@ pub(super) fn caller_with(
     settings: &Settings,
     active: bool,
 ) -> Option<Caller> {
-    let users = held(&state.users);
+    let (mut users, now) = (held(&state.users), state.now());
     if let Some(token) = bearer(headers).or(query_token) {
-        if settings.api_keys.iter().any(|key| key == token) || users.is_machine(token, state.now()) {
-            return Some(Caller::Machine);
+        if let Some(key) = settings.api_keys.iter().find(|known| known.key == token) {
+            let user = users.staff(&key.owner, key.admin, None);
+            let good = key.expires.is_none_or(|end| now < end);
+            return good.then_some(Caller::Bearer { user, admin: key.admin });
         }
-        return users.of_access_token(token).map(|user| Caller::Bearer(user.id.clone()));
+        return users.of_token(token, now).map(|(user, admin)| Caller::Bearer { user: user.id.clone(), admin });
     }
-    let session = held(&state.sessions).find(headers, settings, state.now(), active)?;
+    let session = held(&state.sessions).find(headers, now, active)?;
     let enabled = |user: &User| user.status == "active";
     users.get(&session.user).is_some_and(enabled).then_some(Caller::Cookie(session))
 }

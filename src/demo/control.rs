@@ -12,10 +12,11 @@ use serde_json::Value;
 use super::{
     engine::{Order, Socket},
     listener::Listener,
+    random_hex,
     refusal::{Refusal, Times},
-    settings::{NoAccess, Settings},
-    state::{Login, Request, State, held},
-    users::User,
+    settings::{Assignment, NoAccess, Settings},
+    state::{Login, Ordered, Request, State, held},
+    users::{Group, TENANT_ADMIN, User},
 };
 
 /// A handle on a running tenant; cheap to clone, usable from any task.
@@ -38,8 +39,15 @@ impl Control {
 
     /// Refuses requests whose path begins so: `/login/jwt-session`, `/app/`, or `/` for all. Earlier orders go first.
     pub fn refuse(&self, path: &str, refusal: Refusal, times: Times) {
+        self.refuse_after(0, None, path, refusal, times);
+    }
+
+    /// The same, for requests with this method, or with any; and only after so many of them have passed. An order that
+    /// waits counts the requests that another one refuses as well.
+    pub fn refuse_after(&self, after: u32, method: Option<&str>, path: &str, refusal: Refusal, times: Times) {
         if times != Times::Next(0) {
-            held(&self.state.faults).refusals.push((path.to_owned(), refusal, times));
+            let (method, path) = (method.map(str::to_owned), path.to_owned());
+            held(&self.state.faults).refusals.push(Ordered { method, path, after, refusal, times });
         }
     }
 
@@ -106,8 +114,43 @@ impl Control {
 
     /// Adds a user as an administrator does: with a subject, an address and a status such as `active` or `invited`.
     pub fn add_user(&self, subject: &str, email: &str, status: &'static str) {
-        let now = self.state.now();
-        held(&self.state.users).add(subject, email, status, now);
+        let user = User { status, email: Some(email.into()), ..User::new(subject, self.state.now()) };
+        let mut users = held(&self.state.users);
+        if users.by_subject(subject).is_none() {
+            users.add(user);
+        }
+    }
+
+    /// Adds a group of an identity provider, as if a member had been here; its id.
+    pub fn add_group(&self, name: &str) -> String {
+        let group = Group::new(name, "idp", self.state.now());
+        let mut users = held(&self.state.users);
+        users.add_group(group);
+        let found = users.groups().find(|group| group.name == name);
+        found.map(|group| group.id.clone()).unwrap_or_default()
+    }
+
+    /// Gives a user the role `TenantAdmin`, so that cookies have its rights too.
+    pub fn make_admin(&self, subject: &str) {
+        let mut users = held(&self.state.users);
+        let id = users.by_subject(subject).map(|user| user.id.clone());
+        if let Some(user) = id.and_then(|id| users.get_mut(&id)) {
+            user.roles = vec![TENANT_ADMIN.into()];
+        }
+    }
+
+    /// Assigns a user or a group, by id, to a space as `consumer`.
+    pub fn assign(&self, space: &str, kind: &str, assignee: &str) {
+        let assignment = Assignment {
+            id: random_hex::<12>(),
+            kind: kind.into(),
+            assignee: assignee.into(),
+            roles: vec!["consumer".into()],
+        };
+        let mut settings = held(&self.state.settings);
+        if let Some(space) = settings.spaces.iter_mut().find(|known| known.id == space) {
+            space.assignments.push(assignment);
+        }
     }
 
     /// Makes all access tokens of clients worthless before their time.
@@ -132,7 +175,10 @@ impl Control {
 
     /// An access token for an existing user, as OAuth would give out.
     pub fn access_token(&self, subject: &str) -> Option<String> {
-        held(&self.state.users).give_access_token(subject)
+        let mut users = held(&self.state.users);
+        let id = users.by_subject(subject)?.id.clone();
+        let lifetime = held(&self.state.settings).switches.access_token_lifetime;
+        Some(users.give_token(&id, false, false, self.state.now() + lifetime))
     }
 
     /// Breaks all engine sockets off without a close frame.
@@ -168,6 +214,18 @@ impl Control {
     /// The users of the tenant.
     pub fn users(&self) -> Vec<User> {
         held(&self.state.users).all().cloned().collect()
+    }
+
+    /// The groups of the tenant, by name.
+    pub fn groups(&self) -> Vec<Group> {
+        held(&self.state.users).groups().cloned().collect()
+    }
+
+    /// What administrators have set up, as the REST interface shows it: `identity-providers`, `web-integrations`,
+    /// `csp-origins`, `spaces`, `oauth-clients`, `groups` (lists), `groups/settings` and `licenses/settings`. Typed, most of
+    /// it is in [`Control::settings`].
+    pub fn administration(&self) -> Value {
+        super::admin::everything(&self.state)
     }
 
     /// The engine sockets that are open.

@@ -17,6 +17,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::model::{SALES, Selections};
 
+pub(super) use objects::title;
 pub(super) use socket::routes;
 
 /// All engine sessions of the tenant, and the sockets attached to them.

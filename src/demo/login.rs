@@ -37,6 +37,8 @@ type Check = fn(&Value) -> bool;
 enum No {
     /// 401, without the reason.
     Unauthorized(&'static str),
+    /// No provider has this key id and issuer: 401, or the page of the edge.
+    UnknownKey(&'static str),
     /// `INTERNAL-TOKEN-1` with this status, and the problem.
     Invalid(u16, String),
     Disabled,
@@ -54,16 +56,19 @@ impl No {
 
     fn reason(&self) -> &str {
         match self {
-            Self::Unauthorized(reason) => reason,
+            Self::Unauthorized(reason) | Self::UnknownKey(reason) => reason,
             Self::Invalid(_, problem) => problem,
             Self::Disabled => "user is disabled",
             Self::SharedEmail => "e-mail belongs to another active user",
         }
     }
 
-    fn answer(&self) -> Response {
+    fn answer(&self, switches: &Switches) -> Response {
         match self {
-            Self::Unauthorized(_) => refusal::unauthorized(),
+            Self::UnknownKey(_) if switches.unknown_key_is_406 => Refusal::NotAcceptablePage.into_response(),
+            Self::Unauthorized(reason) | Self::UnknownKey(reason) => {
+                refusal::unauthorized_because(switches.reasons_told.then_some(*reason))
+            }
             Self::Invalid(status, problem) => refusal::invalid_token_request(*status, problem),
             Self::Disabled => Refusal::DisabledUser.into_response(),
             Self::SharedEmail => {
@@ -79,7 +84,7 @@ pub(super) async fn jwt_session(Shared(state): Shared<Arc<State>>, headers: Head
     let mut claims = Claims::new();
     let (answer, reason) = match admit(&state, token, &mut claims) {
         Ok(answer) => (answer, String::new()),
-        Err(no) => (no.answer(), no.reason().to_owned()),
+        Err(no) => (no.answer(&state.settings().switches), no.reason().to_owned()),
     };
     record(&state.logins, Login { status: answer.status().as_u16(), reason, claims: Value::Object(claims) });
     answer
@@ -108,7 +113,7 @@ fn admit(state: &State, token: &str, claims: &mut Claims) -> Result<Response, No
     let user = users.admit(profile, profile_refreshed, missing_groups_clear, now);
 
     let mut response = Json(json!({})).into_response();
-    for cookie in held(&state.sessions).begin(&user, settings.cookies, now) {
+    for cookie in held(&state.sessions).begin(&user, &settings, now) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     Ok(response)
@@ -128,26 +133,27 @@ fn verify<'a>(
     if header.typ.as_deref() != Some("JWT") {
         return Err(No::Unauthorized("typ is not JWT"));
     }
-    let candidates = settings.providers.iter().filter(|provider| Some(&provider.key_id) == header.kid.as_ref());
-    let mut reason = "kid is not that of a provider";
+    let active = settings.providers.iter().filter(|provider| provider.active);
+    let candidates = active.filter(|provider| Some(&provider.key_id) == header.kid.as_ref());
+    let mut no = No::UnknownKey("kid is not that of a provider");
     for provider in candidates {
-        let (key, not_after) = public_key(&provider.key).ok_or(No::Unauthorized("provider's key is damaged"))?;
+        let (key, not_after) = public_key(&provider.key).ok_or(No::Unauthorized("unable to decode jwt"))?;
         if settings.switches.certificate_expiry_enforced && not_after.is_some_and(|end| now > end) {
-            reason = "certificate has run out";
+            no = No::Unauthorized("certificate has run out");
             continue;
         }
         let Ok(decoded) = jsonwebtoken::decode::<Claims>(token, &key, &signature_only()) else {
-            reason = "signature does not match";
+            no = No::Unauthorized("signature does not match");
             continue;
         };
         *claims = decoded.claims;
         match claims.get("iss") {
             None => return Err(No::missing("iss")),
             Some(Value::String(issuer)) if *issuer == provider.issuer => return Ok(provider),
-            Some(_) => reason = "iss is not that of the provider",
+            Some(_) => no = No::UnknownKey("iss is not that of the provider"),
         }
     }
-    Err(No::Unauthorized(reason))
+    Err(no)
 }
 
 /// Only the signature is left to the library; the claims are judged here, one by one.
@@ -281,7 +287,7 @@ pub(super) async fn page(Shared(state): Shared<Arc<State>>, Query(way): Query<Wa
 /// Ends the session and leads back, if the way back is known.
 pub(super) async fn logout(Shared(state): Shared<Arc<State>>, Query(way): Query<Way>, headers: HeaderMap) -> Response {
     let settings = state.settings();
-    let found = held(&state.sessions).find(&headers, &settings, state.now(), false);
+    let found = held(&state.sessions).find(&headers, state.now(), false);
     if let Some(session) = found {
         held(&state.sessions).end(&session.id);
         if settings.switches.sockets_end_with_session {

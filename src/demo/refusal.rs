@@ -34,6 +34,8 @@ pub enum Refusal {
         /// Seconds to wait.
         retry_after: u32,
     },
+    /// What was asked for is done, but the answer is lost on the way: 502 with a page in HTML, from the edge.
+    AnswerLost,
     /// Any status in the common envelope.
     Status(u16),
 }
@@ -61,6 +63,7 @@ impl IntoResponse for Refusal {
                 response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after));
                 response
             }
+            Self::AnswerLost => edge_page(StatusCode::BAD_GATEWAY, "502 Bad Gateway"),
             Self::UnknownHostname => {
                 login_error(StatusCode::UNAUTHORIZED, "LOGIN-2", "No authentication configured for this hostname", None)
             }
@@ -93,9 +96,27 @@ pub(super) fn service_error(status: StatusCode, code: &str, title: &str) -> Resp
     envelope(status, json!({ "errors": [{ "code": code, "title": title, "status": status.as_u16() }] }))
 }
 
+/// The same with a detail.
+pub(super) fn service_fault(status: StatusCode, code: &str, title: &str, detail: &str) -> Response {
+    let error = json!({ "code": code, "title": title, "detail": detail, "status": status.as_u16() });
+    envelope(status, json!({ "errors": [error] }))
+}
+
+/// The envelope of spaces: code, title and detail at the top as well, which is deprecated.
+pub(super) fn spaces_fault(status: StatusCode, code: &str, title: &str, detail: &str) -> Response {
+    let error = json!({ "code": code, "title": title, "detail": detail });
+    let trace = random_hex::<16>();
+    envelope(status, json!({ "code": code, "title": title, "detail": detail, "errors": [error], "traceId": trace }))
+}
+
 /// 401 of a token or a session that does not hold. The real code is not known `[U]`; it says nothing of the reason.
 pub(super) fn unauthorized() -> Response {
-    login_error(StatusCode::UNAUTHORIZED, "LOGIN-1", "Unauthorized", None)
+    unauthorized_because(None)
+}
+
+/// The same, which perhaps says the reason.
+pub(super) fn unauthorized_because(reason: Option<&str>) -> Response {
+    login_error(StatusCode::UNAUTHORIZED, "LOGIN-1", "Unauthorized", reason)
 }
 
 /// 400 `INTERNAL-TOKEN-1`, naming the claim as the real one does.

@@ -15,11 +15,10 @@ use super::{
     access::{self, CSRF_TOKEN, Caller},
     refusal,
     state::{State, held},
-    users,
 };
 
 /// The tenant's own id.
-pub(super) const TENANT_ID: &str = "kX2oQwPZ1sVYt0cBn7mLr5dGfHjEaUiR";
+pub const TENANT_ID: &str = "kX2oQwPZ1sVYt0cBn7mLr5dGfHjEaUiR";
 
 pub(super) fn routes() -> Router<Arc<State>> {
     Router::new()
@@ -66,8 +65,9 @@ async fn my_user(Shared(state): Shared<Arc<State>>, caller: Caller) -> Response 
 }
 
 async fn user(Shared(state): Shared<Arc<State>>, _: Caller, Path(id): Path<String>) -> Response {
-    match held(&state.users).get(&id) {
-        Some(user) => Json(users::as_json(user, &state.origin, TENANT_ID)).into_response(),
+    let users = held(&state.users);
+    match users.get(&id) {
+        Some(user) => Json(users.as_json(user, &state.origin)).into_response(),
         None => refusal::service_error(StatusCode::NOT_FOUND, "USERS-7", "Not found"),
     }
 }
@@ -113,7 +113,7 @@ async fn themes(_: Caller) -> Json<Value> {
 /// The bundle with which web clients start: pre-answered requests.
 async fn boot(Shared(state): Shared<Arc<State>>, caller: Caller) -> Json<Value> {
     let users = held(&state.users);
-    let me = users.get(caller.user()).map(|user| users::as_json(user, &state.origin, TENANT_ID));
+    let me = users.get(caller.user()).map(|user| users.as_json(user, &state.origin));
     Json(json!([
         { "path": "users/me", "method": "GET", "status": 200, "data": me },
         { "path": "user-locale", "method": "GET", "status": 200, "data": { "locale": "en", "zoneinfo": "Etc/UTC" } },

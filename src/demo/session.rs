@@ -1,6 +1,6 @@
 //! Cookie sessions (Qlik Cloud facts, sections B.3, B.4 and D): four signed cookies, two deadlines, CSRF tokens.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use aws_lc_rs::{digest, hmac};
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -31,6 +31,9 @@ pub(super) struct Session {
     csrf_secret: String,
     begun: OffsetDateTime,
     seen: OffsetDateTime,
+    /// The deadlines that held when it began.
+    idle: Duration,
+    longest: Duration,
 }
 
 impl Default for Sessions {
@@ -41,13 +44,16 @@ impl Default for Sessions {
 
 impl Sessions {
     /// Opens a session and returns its cookies, one header value each.
-    pub fn begin(&mut self, user: &str, cookies: Cookies, now: OffsetDateTime) -> Vec<HeaderValue> {
+    pub fn begin(&mut self, user: &str, settings: &Settings, now: OffsetDateTime) -> Vec<HeaderValue> {
+        let cookies = settings.cookies;
         let session = Session {
             id: random_hex::<16>(),
             user: user.into(),
             csrf_secret: random_hex::<16>(),
             begun: now,
             seen: now,
+            idle: settings.idle_timeout,
+            longest: settings.longest_session,
         };
         let csrf = session.csrf_token();
         let (closed, readable) = (attributes(cookies, cookies.http_only), attributes(cookies, false));
@@ -69,20 +75,14 @@ impl Sessions {
     }
 
     /// The living session of these request headers. With `active`, it counts as used.
-    pub fn find(
-        &mut self,
-        headers: &HeaderMap,
-        settings: &Settings,
-        now: OffsetDateTime,
-        active: bool,
-    ) -> Option<Session> {
+    pub fn find(&mut self, headers: &HeaderMap, now: OffsetDateTime, active: bool) -> Option<Session> {
         let id = cookie(headers, SESSION)?;
         let signature = cookie(headers, &format!("{SESSION}.sig"))?;
         if signature != self.signature(SESSION, id) {
             return None;
         }
         let session = self.open.get_mut(id)?;
-        if now - session.seen >= settings.idle_timeout || now - session.begun >= settings.longest_session {
+        if now - session.seen >= session.idle || now - session.begun >= session.longest {
             self.open.remove(id);
             return None;
         }

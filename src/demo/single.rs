@@ -12,7 +12,7 @@ use axum::{
 };
 
 use super::{
-    access, refusal,
+    access, admin, refusal,
     state::{State, held},
 };
 
@@ -44,7 +44,7 @@ async fn page(Shared(state): Shared<Arc<State>>, RawQuery(query): RawQuery, head
     let mut response = Html(render(&pairs)).into_response();
     let (policy, legacy) = {
         let settings = held(&state.settings);
-        (policy(&state.origin, &settings.frame_ancestors), settings.switches.x_frame_options)
+        (admin::policy(&state.origin, &settings.csp_origins), settings.switches.x_frame_options)
     };
     let headers = response.headers_mut();
     if let Ok(policy) = HeaderValue::from_str(&policy) {
@@ -75,16 +75,6 @@ fn look(theme: &str) -> &'static str {
         "horizon" => "horizon",
         _ => "light",
     }
-}
-
-/// What the page may load, and who may frame it: the tenant itself, and the entries.
-fn policy(origin: &str, frame_ancestors: &[String]) -> String {
-    let socket = origin.replacen("http", "ws", 1);
-    let ancestors: String = frame_ancestors.iter().map(|entry| format!(" {entry}")).collect();
-    format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' {socket}; \
-         base-uri 'none'; form-action 'none'; frame-ancestors 'self'{ancestors}"
-    )
 }
 
 fn escaped(text: &str) -> String {

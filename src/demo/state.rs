@@ -64,20 +64,43 @@ pub struct Request {
 /// What was ordered to go wrong.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
-    pub refusals: Vec<(String, Refusal, Times)>,
+    pub refusals: Vec<Ordered>,
     pub delays: Vec<(String, Duration)>,
 }
 
+/// A refusal, and which requests are meant.
+#[derive(Debug)]
+pub(super) struct Ordered {
+    /// Every method without one.
+    pub method: Option<String>,
+    /// How the path begins.
+    pub path: String,
+    /// How many such requests pass before.
+    pub after: u32,
+    pub refusal: Refusal,
+    pub times: Times,
+}
+
 impl Faults {
-    /// The refusal that this path has coming; one with a number is used up.
-    pub fn refusal(&mut self, path: &str) -> Option<Refusal> {
-        let found = self.refusals.iter().position(|(prefix, ..)| path.starts_with(prefix.as_str()))?;
-        let (_, refusal, times) = &mut self.refusals[found];
-        let refusal = *refusal;
-        match times {
+    /// The refusal that this request has coming; one with a number is used up.
+    pub fn refusal(&mut self, method: &str, path: &str) -> Option<Refusal> {
+        let meant = |order: &Ordered| {
+            path.starts_with(&order.path) && order.method.as_ref().is_none_or(|wanted| wanted == method)
+        };
+        let mut due = None;
+        for (at, order) in self.refusals.iter_mut().enumerate().filter(|(_, order)| meant(order)) {
+            if order.after > 0 {
+                order.after -= 1;
+            } else if due.is_none() {
+                due = Some(at);
+            }
+        }
+        let order = self.refusals.get_mut(due?)?;
+        let refusal = order.refusal;
+        match &mut order.times {
             Times::Always => {}
             Times::Next(left) if *left > 1 => *left -= 1,
-            Times::Next(_) => drop(self.refusals.remove(found)),
+            Times::Next(_) => drop(self.refusals.remove(due?)),
         }
         Some(refusal)
     }

@@ -91,8 +91,11 @@ impl Scene<'_> {
             "ProductVersion" => Ok(Outcome::of("qReturn", "Simulated")),
             "GetAuthenticatedUser" => Ok(Outcome::of("qReturn", self.seat.key.subject.as_str())),
             "GetDocList" => {
-                let app = json!({ "qDocId": self.settings.app, "qDocName": objects::TITLE, "qTitle": objects::TITLE });
-                Ok(Outcome::of("qDocList", vec![app]))
+                let app = |id: &String| {
+                    let title = objects::title(self.settings, id);
+                    json!({ "qDocId": id, "qDocName": title, "qTitle": title })
+                };
+                Ok(Outcome::of("qDocList", self.settings.apps().map(app).collect::<Vec<_>>()))
             }
             _ => Err(self.unknown()),
         }
@@ -103,7 +106,7 @@ impl Scene<'_> {
         if let Some(code) = self.settings.switches.open_doc_error {
             return Err(Fault::new(code, app));
         }
-        if app != self.settings.app || app != self.seat.key.app {
+        if !self.settings.apps().any(|known| known == app) || app != self.seat.key.app {
             return Err(Fault::new(Fault::APP_NOT_FOUND, app));
         }
         if denied {
@@ -129,7 +132,7 @@ impl Scene<'_> {
         let call = self.call;
         match call.method {
             "GetAppLayout" => Ok(Outcome::of("qLayout", self.app_layout())),
-            "GetAppProperties" => Ok(Outcome::of("qProp", json!({ "qTitle": objects::TITLE }))),
+            "GetAppProperties" => Ok(Outcome::of("qProp", json!({ "qTitle": self.title() }))),
             "GetAllInfos" => Ok(Outcome::of("qInfos", objects::infos(self.settings))),
             "CreateSessionObject" => self.create(),
             "DestroySessionObject" => {
@@ -158,9 +161,13 @@ impl Scene<'_> {
         }
     }
 
+    fn title(&self) -> String {
+        objects::title(self.settings, &self.seat.key.app)
+    }
+
     fn app_layout(&self) -> Value {
         json!({
-            "qTitle": objects::TITLE, "qFileName": self.settings.app, "qHasScript": true, "qHasData": true, "qStateNames": [],
+            "qTitle": self.title(), "qFileName": self.seat.key.app, "qHasScript": true, "qHasData": true, "qStateNames": [],
             "qLastReloadTime": "2026-11-02T06:00:00.000Z", "qMeta": {}, "qModified": false, "qThumbnail": {},
             "qReadOnly": true, "description": "", "published": true, "encrypted": false,
         })

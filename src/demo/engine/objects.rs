@@ -11,10 +11,20 @@ use crate::demo::{
 /// The app's name.
 pub(super) const TITLE: &str = "Sales overview";
 
+/// The title of an app, by its id.
+pub(in crate::demo) fn title(settings: &Settings, app: &str) -> String {
+    numbered(settings.apps().position(|known| known == app).unwrap_or_default())
+}
+
+/// The first of its kind bears the name, the others a number as well.
+fn numbered(position: usize) -> String {
+    if position == 0 { TITLE.to_owned() } else { format!("{TITLE} {}", position + 1) }
+}
+
 /// The properties of an object of the app.
 pub(super) fn properties(settings: &Settings, id: &str) -> Option<Value> {
     match id {
-        _ if id == settings.sheet => Some(sheet(id)),
+        _ if settings.sheets().any(|sheet| sheet == id) => Some(sheet(settings, id)),
         CHART_ID => Some(chart()),
         KPI_ID => Some(kpi()),
         FILTER_ID => Some(filter()),
@@ -24,8 +34,11 @@ pub(super) fn properties(settings: &Settings, id: &str) -> Option<Value> {
 
 /// Id and type of every object of the app.
 pub(super) fn infos(settings: &Settings) -> Vec<Value> {
-    let known = [settings.sheet.as_str(), CHART_ID, KPI_ID, FILTER_ID];
-    known.iter().filter_map(|id| Some(properties(settings, id)?["qInfo"].clone())).collect()
+    let sheets = settings.sheets().map(String::as_str);
+    sheets
+        .chain([CHART_ID, KPI_ID, FILTER_ID])
+        .filter_map(|id| Some(properties(settings, id)?["qInfo"].clone()))
+        .collect()
 }
 
 /// Does the layout depend on selections?
@@ -95,13 +108,14 @@ fn meta(definition: &Value) -> Value {
     json!({ "title": definition["title"].as_str().unwrap_or_default(), "description": "", "privileges": ["read"] })
 }
 
-fn sheet(id: &str) -> Value {
+fn sheet(settings: &Settings, id: &str) -> Value {
+    let rank = settings.sheets().position(|sheet| sheet == id).unwrap_or_default();
     let cell = |name: &str, kind: &str, col: u32, row: u32, colspan: u32, rowspan: u32| json!({ "name": name, "type": kind, "col": col, "row": row, "colspan": colspan, "rowspan": rowspan });
     json!({
         "qInfo": { "qId": id, "qType": "sheet" },
-        "qMetaDef": { "title": TITLE },
+        "qMetaDef": { "title": numbered(rank) },
         "qChildListDef": { "qData": {} },
-        "rank": 0, "columns": 24, "rows": 12,
+        "rank": rank, "columns": 24, "rows": 12,
         "cells": [
             cell(KPI_ID, "kpi", 0, 0, 12, 3), cell(FILTER_ID, "listbox", 12, 0, 12, 3), cell(CHART_ID, "barchart", 0, 3, 24, 9),
         ],

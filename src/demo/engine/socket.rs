@@ -31,8 +31,8 @@ use tokio_tungstenite::{
 use super::{Order, Socket, document, rpc};
 use crate::demo::{
     access::{self, Caller},
-    refusal,
-    settings::{HandshakeRefusal, NoAccess, Settings, UnknownApp},
+    admin, refusal,
+    settings::{HandshakeRefusal, NoAccess, NoLicence, Settings, UnknownApp},
     state::{State, held},
 };
 
@@ -118,16 +118,24 @@ fn receive(state: &State, address: Address, request: &Request) -> Reception {
         }
         cookie = Some(session.id.clone());
     }
-    if address.app != settings.app && switches.unknown_app == UnknownApp::Close {
+    if !settings.apps().any(|app| *app == address.app) && switches.unknown_app == UnknownApp::Close {
         return Reception::Door(Some((4204, "App not found")));
     }
     let Some(subject) = held(&state.users).get(caller.user()).map(|user| user.subject.clone()) else {
         return turned_away(refusal::unauthorized());
     };
+    let licensed = {
+        let automatic = settings.auto_assign_analyzer || settings.auto_assign_professional;
+        held(&state.users).license(caller.user(), automatic, settings.licences)
+    };
     let (denied, session_state) = match lacking_access(state, &settings, &subject) {
         Some(NoAccess::CloseAfterConnect) => return Reception::Door(None),
         Some(NoAccess::ClosePermission) => return Reception::Door(Some((4203, "No permission to open the app"))),
         Some(NoAccess::ConnectedState) => (true, Some("SESSION_ERROR_APP_ACCESS_DENIED")),
+        Some(NoAccess::OpenDocError) | None if !licensed => match switches.no_licence {
+            NoLicence::ConnectedState => (true, Some("SESSION_ERROR_NO_LICENSE")),
+            NoLicence::Close => return Reception::Door(Some((4230, "Not entitled"))),
+        },
         Some(NoAccess::OpenDocError) | None => (false, None),
     };
     let query = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
@@ -142,7 +150,11 @@ fn lacking_access(state: &State, settings: &Settings, subject: &str) -> Option<N
     if let Some(how) = users.denied.get(subject) {
         return Some(*how);
     }
-    let (race, user) = (settings.switches.race?, users.by_subject(subject)?);
+    let user = users.by_subject(subject)?;
+    if !admin::may_open(settings, &users, user) {
+        return Some(settings.switches.no_access);
+    }
+    let race = settings.switches.race?;
     (state.now() - user.created_at < race.lasts).then_some(race.signal)
 }
 

@@ -9,7 +9,7 @@ use qlik_embed_bff::clock::Clock;
 use qlik_embed_bff::commands::serve;
 use qlik_embed_bff::config;
 use qlik_embed_bff::demo::{
-    self, Cookies, HostPortal, HostSettings, IdentityProvider, Settings, Tenant, Tls, WebIntegration,
+    self, Cookies, CspOrigin, HostPortal, HostSettings, IdentityProvider, Settings, Tenant, Tls, WebIntegration,
 };
 use qlik_embed_bff::identity::Account;
 use secrecy::SecretString;
@@ -126,7 +126,7 @@ impl Scene {
         more.extend(sibling.as_deref().map(|sibling| ("PROXY_URL", sibling)));
         let edit = |tenant: &mut Settings| {
             tenant.cookies = cookies;
-            tenant.frame_ancestors.push(host.origin().to_owned());
+            tenant.csp_origins.push(CspOrigin::framing(host.origin()));
         };
         (Self::with_tls(listener, sites, edit, &[&more[..], settings].concat()).await, host)
     }
@@ -209,7 +209,7 @@ fn trusting(portal: &str) -> Settings {
     Settings {
         providers: vec![IdentityProvider::new(ISSUER, KEY_ID, &KEY.certificate)],
         web_integrations: vec![WebIntegration::new(demo::WEB_INTEGRATION_ID, [portal])],
-        frame_ancestors: vec![portal.to_owned()],
+        csp_origins: vec![CspOrigin::framing(portal)],
         ..Settings::default()
     }
 }

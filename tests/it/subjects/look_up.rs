@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use qlik_embed_bff::demo::{Refusal, Settings, Tenant, Times};
+use qlik_embed_bff::demo::{OauthClient, Refusal, Settings, Tenant, Times};
 use qlik_embed_bff::identity::Source;
 use qlik_embed_bff::mapping::Denied;
 use qlik_embed_bff::subjects::Origin;
@@ -17,7 +17,7 @@ const USERS: &str = "/api/v1/users";
 async fn tenant() -> Tenant {
     let settings = Settings {
         api_keys: vec![KEY.into()],
-        clients: vec![("machine".into(), "its-secret".into())],
+        clients: vec![OauthClient::admin("machine", "its-secret")],
         ..Settings::default()
     };
     Tenant::start(settings).await.expect("a tenant")
@@ -154,7 +154,7 @@ async fn long_answers_come_in_pages() {
     for null_links in [false, true] {
         let tenant = tenant().await;
         tenant.control().change(|settings| {
-            settings.switches.users_on_a_page = 1;
+            settings.switches.longest_page = 1;
             settings.switches.null_links = null_links;
         });
         tenant.control().add_user("one", "ada@example.com", "active");

@@ -4,7 +4,7 @@ use std::{sync::LazyLock, time::Duration};
 
 use futures_util::{SinkExt, StreamExt};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use qlik_embed_bff::demo::{self, IdentityProvider, Settings, Tenant, WebIntegration};
+use qlik_embed_bff::demo::{self, CspOrigin, IdentityProvider, Settings, Tenant, WebIntegration};
 use reqwest::{Method, RequestBuilder, Response, header};
 use serde_json::{Value, json};
 use tokio::{net::TcpStream, time::timeout};
@@ -59,7 +59,7 @@ impl Site {
         let mut settings = Settings {
             providers: vec![IdentityProvider::new(ISSUER, KEY_ID, &KEY.public)],
             web_integrations: vec![WebIntegration::new(demo::WEB_INTEGRATION_ID, [PORTAL])],
-            frame_ancestors: vec!["portal.example".into()],
+            csp_origins: vec![CspOrigin::framing("portal.example")],
             ..Settings::default()
         };
         edit(&mut settings);
@@ -186,10 +186,20 @@ impl Visitor<'_> {
     }
 
     pub async fn try_socket_from(&self, path: &str, origin: Option<&str>) -> Result<Socket, u16> {
+        let origin = origin.map(|origin| (header::ORIGIN, origin.to_owned()));
+        self.connect(path, origin.into_iter().collect()).await
+    }
+
+    /// With a key or an access token.
+    pub async fn try_socket_with(&self, path: &str, bearer: &str) -> Result<Socket, u16> {
+        self.connect(path, vec![(header::AUTHORIZATION, format!("Bearer {bearer}"))]).await
+    }
+
+    async fn connect(&self, path: &str, headers: Vec<(header::HeaderName, String)>) -> Result<Socket, u16> {
         let mut request = format!("ws://{}{path}", self.site.tenant.address()).into_client_request().unwrap();
         request.headers_mut().insert(header::COOKIE, self.cookies.parse().unwrap());
-        if let Some(origin) = origin {
-            request.headers_mut().insert(header::ORIGIN, origin.parse().unwrap());
+        for (name, value) in headers {
+            request.headers_mut().insert(name, value.parse().unwrap());
         }
         match tokio_tungstenite::connect_async(request).await {
             Ok((wire, _)) => Ok(Socket { wire, last_id: 0 }),
