@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Certificate, Client, redirect};
+use reqwest::{Certificate, Client, ClientBuilder, redirect};
 use rustls::ClientConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
@@ -29,16 +29,27 @@ impl Authorities {
     ///
     /// # Errors
     /// When the machine's certificate authorities cannot be read.
-    #[expect(clippy::disallowed_methods, reason = "the one place where clients are made")]
     pub fn client(&self) -> reqwest::Result<Client> {
+        self.builder()?.build()
+    }
+
+    /// The same, for what there is in HTTP/1.1 only: upgrades.
+    ///
+    /// # Errors
+    /// As for [`Authorities::client`].
+    pub fn http1_client(&self) -> reqwest::Result<Client> {
+        self.builder()?.http1_only().build()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one place where clients are made")]
+    fn builder(&self) -> reqwest::Result<ClientBuilder> {
         let more: Result<Vec<_>, _> = self.0.iter().map(|certificate| Certificate::from_der(certificate)).collect();
-        Client::builder()
+        Ok(Client::builder()
             .user_agent(concat!("qlik-embed-bff/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT)
             .timeout(CALL)
             .redirect(redirect::Policy::none())
-            .tls_certs_merge(more?)
-            .build()
+            .tls_certs_merge(more?))
     }
 
     /// What other connections speak TLS with: the same library and the same authorities as the client. No protocol is offered,

@@ -41,6 +41,7 @@ use file::Sources;
 pub use problem::{Problem, Problems};
 use reader::Reader;
 pub use reader::Shown;
+pub use signing::{Certificate, EXPIRES_SOON};
 pub use tls::Tls;
 
 /// The exit code for a configuration that cannot be used (`EX_CONFIG` of BSD's sysexits).
@@ -61,6 +62,8 @@ pub struct Config {
     pub tenant_session: tenant_session::Settings,
     /// What tokens say and are signed with.
     pub token: token::Settings,
+    /// The certificate of their key, where one lies beside it.
+    pub certificate: Option<Certificate>,
     /// Ways of signing in that are open; at least one.
     pub sign_in: Vec<Source>,
     /// The OpenID provider, when signing in there is open.
@@ -210,13 +213,15 @@ pub fn load(env: &Env, now: OffsetDateTime) -> Result<Loaded, Problems> {
     let (hints, shown) = reader.finish()?;
     // No problem was reported, so everything was read; a gap here would be a mistake of this module.
     let config = (|| {
+        let (token, certificate) = token?;
         Some(Config {
             server: server?,
             tenant: tenant?,
             pages: pages?,
             proxy_paths,
             tenant_session: tenant_session?,
-            token: token?,
+            token,
+            certificate,
             sign_in: sign_in?,
             oidc,
             ticket: ticket?,
@@ -277,6 +282,7 @@ pub fn load_token(env: &Env, now: OffsetDateTime) -> Result<(token::Settings, To
     let token = signing::read(&mut reader, now);
     let found = to_find_subjects(&mut reader);
     reader.finish()?;
+    let token = token.map(|(token, _)| token);
     Ok(token.zip(found).expect("what could not be read was reported as a problem"))
 }
 

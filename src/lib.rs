@@ -36,6 +36,7 @@ pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod demo;
+pub mod doctor;
 pub mod identity;
 pub mod mapping;
 pub mod origin;

@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use qlik_embed_bff::audit;
 use qlik_embed_bff::clock::Clock;
-use qlik_embed_bff::commands::{config as config_command, demo, identity, keygen, serve, subjects, token, users};
+use qlik_embed_bff::commands::{
+    config as config_command, demo, doctor, identity, keygen, serve, subjects, token, users,
+};
 use qlik_embed_bff::config::{self, EXIT_CONFIG, Env, LogFormat, Problem, Problems};
 use qlik_embed_bff::store;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -54,6 +56,9 @@ enum Command {
     /// Checks or shows the configuration
     #[command(subcommand)]
     Config(config_command::ConfigCommand),
+    /// Finds what is wrong between this server, the tenant and the provider, and says what to do. Exit code 1 when a check
+    /// fails
+    Doctor(doctor::Options),
 }
 
 fn main() -> ExitCode {
@@ -94,6 +99,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Identity(command) => runtime.block_on(identity::run(command, &environment()?, now)),
         Command::Users(users) => runtime.block_on(users::run(users, &environment()?, now)),
         Command::Subjects(subjects) => runtime.block_on(subjects::run(subjects, &environment()?, now)),
+        Command::Doctor(options) => runtime.block_on(doctor::run(options, &environment()?, clock)),
         Command::Config(command) => Ok(config_command::run(command, &environment()?, now)?),
     }
 }

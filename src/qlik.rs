@@ -8,7 +8,8 @@ use crate::origin::Origin;
 
 pub mod api;
 pub mod cookies;
-mod date;
+pub(crate) mod date;
+pub mod engine;
 pub mod key;
 pub mod session;
 pub mod token;

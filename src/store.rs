@@ -5,7 +5,7 @@
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -146,6 +146,27 @@ struct Marks {
 /// One digest for all that the database should not know in clear.
 fn hash(text: &[u8]) -> [u8; 32] {
     digest(&SHA256, text).as_ref().try_into().expect("SHA-256 has 32 bytes")
+}
+
+/// How the tables of a database stand to this version of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// There is no database.
+    Nothing,
+    /// They are of this version.
+    Current,
+    /// So many steps are missing, which the next start makes.
+    Behind(usize),
+    /// A newer version has been here.
+    Newer,
+}
+
+/// Looks at a database without changing anything.
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn condition(file: &Path) -> Result<Condition, Error> {
+    if file.exists() { sqlite::condition(file).await } else { Ok(Condition::Nothing) }
 }
 
 impl Store {

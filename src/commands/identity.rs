@@ -32,29 +32,29 @@ pub enum IdentityCommand {
 pub struct Explain {
     /// The way of signing in
     #[arg(long, default_value = "password", value_parser = sources())]
-    source: Source,
+    pub source: Source,
     /// The id there; of a local account, the rest is taken from the account unless it is told here
     #[arg(long, value_name = "ID", required_unless_present = "claims")]
-    id: Option<String>,
+    pub id: Option<String>,
     /// Display name
     #[arg(long)]
-    name: Option<String>,
+    pub name: Option<String>,
     /// E-mail address
     #[arg(long)]
-    email: Option<String>,
+    pub email: Option<String>,
     /// A group as the way of signing in names it; repeat for several
     #[arg(long = "group", value_name = "GROUP")]
-    groups: Vec<String>,
+    pub groups: Vec<String>,
     /// A file with a JSON object: the claims of an ID token or a ticket, read as signing in reads them; the options above
     /// win over it
     #[arg(long, value_name = "FILE")]
-    claims: Option<PathBuf>,
+    pub claims: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
-fn sources() -> impl TypedValueParser<Value = Source> {
+pub(super) fn sources() -> impl TypedValueParser<Value = Source> {
     let words = PossibleValuesParser::new(Source::ALL.map(Source::as_str));
     words.try_map(|word| Source::parse(&word).ok_or("no source"))
 }
@@ -81,7 +81,7 @@ pub async fn run(command: IdentityCommand, env: &Env, now: OffsetDateTime) -> an
 }
 
 /// Whoever is meant: what the way of signing in says of them, with what is told here in its place.
-async fn identity(args: &Explain, config: &Config, store: Option<&Store>) -> anyhow::Result<Identity> {
+pub(super) async fn identity(args: &Explain, config: &Config, store: Option<&Store>) -> anyhow::Result<Identity> {
     let said = args.claims.as_deref().map(claims).transpose()?;
     let mut identity = match args.source {
         Source::Password | Source::Header if said.is_some() => {

@@ -10,15 +10,25 @@ use crate::qlik::key::{CERTIFICATE_FILE, PRIVATE_KEY_FILE, SigningKey};
 use crate::qlik::token::{Settings, Validity};
 
 /// How long before a certificate's end the remarks begin.
-const EXPIRES_SOON: time::Duration = time::Duration::days(30);
+pub const EXPIRES_SOON: time::Duration = time::Duration::days(30);
 
-pub(super) fn read(reader: &mut Reader, now: OffsetDateTime) -> Option<Settings> {
+/// The certificate of the key, where it is known.
+#[derive(Clone, Debug)]
+pub struct Certificate {
+    /// The file.
+    pub file: PathBuf,
+    /// When it ends.
+    pub not_after: OffsetDateTime,
+}
+
+pub(super) fn read(reader: &mut Reader, now: OffsetDateTime) -> Option<(Settings, Option<Certificate>)> {
     const COPY: &str = "copy it from the tenant: Administration, Identity provider, the entry of type JWT";
     let issuer = reader.required("QLIK_JWT_ISSUER", COPY, line);
     let key_id = reader.required("QLIK_JWT_KEY_ID", COPY, line);
     let key = key(reader, now);
     let validity = validity(reader);
-    Some(Settings::new(&issuer?, &key_id?, key?, validity?))
+    let (key, certificate) = key?;
+    Some((Settings::new(&issuer?, &key_id?, key, validity?), certificate))
 }
 
 fn validity(reader: &mut Reader) -> Option<Validity> {
@@ -32,7 +42,7 @@ fn validity(reader: &mut Reader) -> Option<Validity> {
         .ok()
 }
 
-fn key(reader: &mut Reader, now: OffsetDateTime) -> Option<SigningKey> {
+fn key(reader: &mut Reader, now: OffsetDateTime) -> Option<(SigningKey, Option<Certificate>)> {
     let (pem, file) = reader.secret("QLIK_JWT_PRIVATE_KEY", Some(DEFAULT_KEY_FILE))?;
     let variable = if file.is_some() { "QLIK_JWT_PRIVATE_KEY_FILE" } else { "QLIK_JWT_PRIVATE_KEY" };
     let key = match SigningKey::parse(&pem) {
@@ -42,11 +52,10 @@ fn key(reader: &mut Reader, now: OffsetDateTime) -> Option<SigningKey> {
             return None;
         }
     };
-    if let Some(file) = file {
-        warn_when_others_may_read(reader, &file);
-        check_certificate(reader, &key, &file, now)?;
-    }
-    Some(key)
+    let Some(file) = file else { return Some((key, None)) };
+    warn_when_others_may_read(reader, &file);
+    let certificate = check_certificate(reader, &key, &file, now)?;
+    Some((key, certificate))
 }
 
 /// A private key that its group or everybody may read is as good as published.
@@ -65,9 +74,15 @@ fn certificate_beside(key: &Path) -> Option<PathBuf> {
     own.into_iter().chain(made).find(|file| file.is_file())
 }
 
-fn check_certificate(reader: &mut Reader, key: &SigningKey, file: &Path, now: OffsetDateTime) -> Option<()> {
+/// `None` when it was a problem.
+fn check_certificate(
+    reader: &mut Reader,
+    key: &SigningKey,
+    file: &Path,
+    now: OffsetDateTime,
+) -> Option<Option<Certificate>> {
     const VARIABLE: &str = "QLIK_JWT_PRIVATE_KEY_FILE";
-    let Some(certificate) = certificate_beside(file) else { return Some(()) };
+    let Some(certificate) = certificate_beside(file) else { return Some(None) };
     let name = certificate.display();
     let pem = match std::fs::read_to_string(&certificate) {
         Ok(pem) => pem,
@@ -75,7 +90,7 @@ fn check_certificate(reader: &mut Reader, key: &SigningKey, file: &Path, now: Of
             reader.hint(format!(
                 "the certificate {name} beside the key cannot be read ({problem}), so it was not checked"
             ));
-            return Some(());
+            return Some(None);
         }
     };
     match key.check_certificate(&pem, now) {
@@ -88,7 +103,7 @@ fn check_certificate(reader: &mut Reader, key: &SigningKey, file: &Path, now: Of
                 };
                 reader.hint(format!("the certificate {name} expires {when}: make a new key and identity provider"));
             }
-            Some(())
+            Some(Some(Certificate { file: certificate.clone(), not_after: dates.not_after }))
         }
         Err(problem) => {
             let remedy = "put the key's own certificate there, or make a new pair with `qlik-embed-bff keygen`";

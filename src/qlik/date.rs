@@ -3,7 +3,7 @@
 use time::{Date, Month, OffsetDateTime, Time};
 
 /// Reads a date as leniently as browsers do (RFC 6265, section 5.1.1), which covers the three forms of RFC 9110, section 5.6.7.
-pub(super) fn parse(text: &str) -> Option<OffsetDateTime> {
+pub(crate) fn parse(text: &str) -> Option<OffsetDateTime> {
     let (mut time, mut day, mut month, mut year) = (None, None, None, None);
     for token in text.split(is_delimiter).filter(|token| !token.is_empty()) {
         if time.is_none() && token.contains(':') {

@@ -100,6 +100,7 @@ impl Validity {
 #[derive(Debug, Clone)]
 pub struct Settings {
     issuer: String,
+    key_id: String,
     header: String,
     key: SigningKey,
     validity: Validity,
@@ -109,7 +110,22 @@ impl Settings {
     /// Issuer and key id as the tenant's identity provider has them.
     pub fn new(issuer: &str, key_id: &str, key: SigningKey, validity: Validity) -> Self {
         let header = Header { kid: Some(key_id.to_owned()), ..Header::new(Algorithm::RS256) };
-        Self { issuer: issuer.to_owned(), header: key::part(&header), key, validity }
+        Self { issuer: issuer.to_owned(), key_id: key_id.to_owned(), header: key::part(&header), key, validity }
+    }
+
+    /// What the tenant's identity provider has as issuer.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// What it has as key ID.
+    pub fn key_id(&self) -> &str {
+        &self.key_id
+    }
+
+    /// What tokens are signed with.
+    pub fn key(&self) -> &SigningKey {
+        &self.key
     }
 
     /// Makes one token on this thread: for commands. Servers use [`Issuer::issue`].

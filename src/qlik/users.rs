@@ -112,7 +112,8 @@ impl Address {
         good.then(|| Self(text.to_owned()))
     }
 
-    fn filter(&self) -> String {
+    /// What finds the active users with this address.
+    pub fn filter(&self) -> String {
         format!("email eq \"{}\" and status eq \"active\"", self.0)
     }
 }

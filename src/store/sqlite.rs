@@ -5,11 +5,12 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use sqlx::ConnectOptions;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use time::OffsetDateTime;
 
-use super::Error;
+use super::{Condition, Error};
 use crate::identity::Account;
 
 mod records;
@@ -29,6 +30,30 @@ const SWEEP_BATCH: i64 = 500;
 
 #[derive(Clone, Debug)]
 pub(super) struct Sqlite(SqlitePool);
+
+/// Which migrations a database has had.
+pub(super) async fn condition(file: &Path) -> Result<Condition, Error> {
+    let failed = |problem| Error::Open { file: file.to_owned(), problem };
+    let options = SqliteConnectOptions::new().filename(file).read_only(true).busy_timeout(BUSY);
+    let mut connection = options.connect().await.map_err(failed)?;
+    let table = "SELECT count(*) FROM sqlite_master WHERE name = '_sqlx_migrations'";
+    let (has_any,): (i64,) = sqlx::query_as(table).fetch_one(&mut connection).await.map_err(failed)?;
+    let done: Vec<(i64,)> = match has_any {
+        0 => Vec::new(),
+        _ => {
+            let all = sqlx::query_as("SELECT version FROM _sqlx_migrations WHERE success");
+            all.fetch_all(&mut connection).await.map_err(failed)?
+        }
+    };
+    let known: Vec<i64> = MIGRATIONS.iter().map(|step| step.version).collect();
+    if done.iter().any(|(version,)| !known.contains(version)) {
+        return Ok(Condition::Newer);
+    }
+    Ok(match known.len() - done.len() {
+        0 => Condition::Current,
+        missing => Condition::Behind(missing),
+    })
+}
 
 type AccountRow = (String, String, String, String);
 

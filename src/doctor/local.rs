@@ -1,0 +1,172 @@
+//! What can be seen without asking anybody: settings, key, certificate, database, our own address and cookies.
+
+use std::fs::OpenOptions;
+
+use super::finding::{Check, Finding, Look, Outcome};
+use super::{Doctor, Tell, Who};
+use crate::advice::{self, Finding as Sign};
+use crate::config::{EXPIRES_SOON, Problem, Problems};
+use crate::qlik::key::KeyError;
+use crate::store::{self, Condition};
+
+pub(super) async fn examine(doctor: &Doctor, hints: &[String], who: &Who, tell: Tell<'_>) {
+    settings(hints).into_iter().for_each(&mut *tell);
+    tell(key(doctor));
+    tell(certificate(doctor));
+    tell(token(doctor, who));
+    tell(store(doctor).await);
+    tell(Look::new(Check::SessionStore, "settings").skip("sessions are in the database"));
+    tell(public_address(doctor));
+    tell(own_cookies(doctor));
+}
+
+/// Settings that can be used, each with a remark of its own.
+fn settings(hints: &[String]) -> Vec<Finding> {
+    let look = || Look::new(Check::Configuration, "environment, .env and CONFIG_FILE");
+    if hints.is_empty() {
+        return vec![look().pass("all of them can be used")];
+    }
+    let remark = |hint: &String| look().warn(hint, "see .env.example, the manual of all settings");
+    hints.iter().map(remark).collect()
+}
+
+/// Settings that cannot be used: a finding for each problem.
+pub fn of_problems(problems: &Problems) -> Vec<Finding> {
+    let mut findings: Vec<_> = problems.problems.iter().map(of_problem).collect();
+    if !problems.hints.is_empty() {
+        findings.extend(settings(&problems.hints));
+    }
+    findings
+}
+
+fn of_problem(problem: &Problem) -> Finding {
+    let Problem { variable, reason, remedy } = problem;
+    let is_of_key = variable.starts_with("QLIK_JWT_PRIVATE_KEY");
+    let (check, id) = match () {
+        () if is_of_key && reason.contains(&KeyError::NoMatch.to_string()) => {
+            (Check::Certificate, Some("key-mismatch"))
+        }
+        () if is_of_key && reason.contains("expired on") => (Check::Certificate, Some("certificate-expired")),
+        () if is_of_key && reason.contains("certificate") => (Check::Certificate, Some("certificate-broken")),
+        () if is_of_key => (Check::SigningKey, None),
+        () if variable == "QLIK_JWT_LIFETIME" => (Check::Token, Some("token-lifetime")),
+        () => (Check::Configuration, None),
+    };
+    let finding = Look::new(check, variable).fail(format!("{variable} {reason}"), remedy);
+    Finding { advice: id.and_then(advice::named), ..finding }
+}
+
+fn key(doctor: &Doctor) -> Finding {
+    let key = doctor.config.token.key();
+    Look::new(Check::SigningKey, "QLIK_JWT_PRIVATE_KEY").pass(format!(
+        "RSA, {} bits, SHA-256 of the public key {}",
+        key.bits(),
+        key.fingerprint()
+    ))
+}
+
+fn certificate(doctor: &Doctor) -> Finding {
+    let Some(certificate) = &doctor.config.certificate else {
+        let why = "none lies beside the key, so its end is not known";
+        return Look::new(Check::Certificate, "the folder of the private key").skip(why);
+    };
+    let look = Look::new(Check::Certificate, certificate.file.display().to_string());
+    let (end, left) = (certificate.not_after.date(), certificate.not_after - doctor.now());
+    if left >= EXPIRES_SOON {
+        return look.pass(format!("of this key, valid until {end}"));
+    }
+    let found = format!("of this key, and valid for another {} days only, until {end}", left.whole_days().max(0));
+    look.sign(Outcome::Warning, found, Sign::CertificateExpired)
+}
+
+fn token(doctor: &Doctor, who: &Who) -> Finding {
+    let settings = &doctor.config.token;
+    let look = Look::new(Check::Token, "QLIK_JWT_ISSUER, QLIK_JWT_KEY_ID, mapping");
+    let Who::Subject(subject) = who else {
+        return look.pass(format!(
+            "issuer {}, key ID {}; nobody to make one for",
+            settings.issuer(),
+            settings.key_id()
+        ));
+    };
+    let empty: Vec<_> = [("sub", &subject.id), ("name", &subject.name), ("email", &subject.email)]
+        .into_iter()
+        .filter_map(|(claim, value)| value.trim().is_empty().then_some(claim))
+        .collect();
+    if !empty.is_empty() {
+        let found = format!("{} would be empty", empty.join(" and "));
+        let finding = look.fail(found, "give the person a name and an e-mail address, or change the mapping");
+        return Finding { advice: advice::named("token-incomplete"), ..finding };
+    }
+    look.pass(format!("issuer {}, key ID {}, subject {}", settings.issuer(), settings.key_id(), subject.id))
+}
+
+async fn store(doctor: &Doctor) -> Finding {
+    let settings = &doctor.config.store;
+    let look = Look::new(Check::Store, settings.file.display().to_string());
+    match store::condition(&settings.file).await {
+        Ok(Condition::Nothing) => match settings.file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            Some(folder)
+                if !folder.exists()
+                    && !folder.parent().is_some_and(|above| above.as_os_str().is_empty() || above.is_dir()) =>
+            {
+                let remedy = format!("create {}, or name another file in DATABASE_URL", folder.display());
+                look.fail("there is none, and no folder for it", remedy)
+            }
+            _ => look.pass("there is none yet: the first start makes it"),
+        },
+        Ok(Condition::Current) => match OpenOptions::new().append(true).open(&settings.file) {
+            Ok(_) => look.pass("it can be opened and written, and has the tables of this version"),
+            Err(problem) => look.fail(
+                format!("it cannot be written ({problem})"),
+                "give the file and its folder to the user that runs this server",
+            ),
+        },
+        Ok(Condition::Behind(steps)) => {
+            look.warn(format!("{steps} steps behind this version"), "back it up; the next start brings it up to date")
+        }
+        Ok(Condition::Newer) => look.fail(
+            "it belongs to a newer version of qlik-embed-bff",
+            "install that version, or name another file in DATABASE_URL",
+        ),
+        Err(problem) => look.fail(
+            problem.to_string(),
+            "look at the file and its folder, and whose they are; restore it from a backup if it is damaged",
+        ),
+    }
+}
+
+fn public_address(doctor: &Doctor) -> Finding {
+    let server = &doctor.config.server;
+    let look = Look::new(Check::PublicAddress, format!("PUBLIC_URL {}", server.public_url));
+    match (server.public_url.is_https(), server.tls.is_some()) {
+        (false, true) => look.fail(
+            "it is http, and this server speaks TLS",
+            "write https in PUBLIC_URL, or remove TLS_CERT_FILE and TLS_KEY_FILE",
+        ),
+        (false, false) => look.pass("plain http, for this machine only"),
+        (true, true) => look.pass("https, which this server speaks itself"),
+        (true, false) if server.trusted_proxies.is_empty() => look.warn(
+            "https is made by something before this server, and TRUSTED_PROXIES names nothing: every visitor seems to have its address",
+            "list the networks of the proxy before this server in TRUSTED_PROXIES",
+        ),
+        (true, false) => look.pass("https, made by a proxy that TRUSTED_PROXIES lists"),
+    }
+}
+
+/// What RFC 6265bis lets a browser keep: `SameSite=None` and the prefix `__Host-` are for https alone.
+fn own_cookies(doctor: &Doctor) -> Finding {
+    let server = &doctor.config.server;
+    let look = Look::new(Check::OwnCookies, "PUBLIC_URL, PROXY_URL, FRAME_ANCESTORS");
+    let https = server.public_url.is_https();
+    if server.framed_by_other_sites && !https {
+        return look.fail(
+            "pages of other sites may frame ours, and over http browsers keep no cookie there",
+            "serve PUBLIC_URL over https, or leave other sites out of FRAME_ANCESTORS",
+        );
+    }
+    match &server.proxy_url {
+        Some(proxy) => look.pass(format!("first-party at {} and {proxy}", server.public_url)),
+        None => look.pass(format!("first-party at {}", server.public_url)),
+    }
+}

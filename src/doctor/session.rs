@@ -1,0 +1,215 @@
+//! The login and what comes of it: cookies, user, CSRF token (Qlik Cloud facts, sections B, D and E).
+
+use http::HeaderValue;
+use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
+use reqwest::{Client, Response, StatusCode};
+use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use url::Url;
+
+use super::finding::{Check, Finding, Look, Outcome};
+use super::{CALL, Doctor, Tell, Who, reach};
+use crate::advice::{self, Answer, At, Finding as Sign, Told};
+use crate::qlik::cookies::Cookies;
+use crate::qlik::session;
+
+/// For so long a new user may be refused without a reason (section F.5).
+const NEW: time::Duration = time::Duration::minutes(2);
+/// How often `users/me` may lead on.
+const HOPS: usize = 4;
+
+/// A session at the tenant, for the checks behind it.
+pub(super) struct Login {
+    pub cookies: HeaderValue,
+    pub csrf: Option<HeaderValue>,
+    /// Whether the user was made a moment ago.
+    pub is_new: bool,
+}
+
+impl Login {
+    pub async fn end(&self, doctor: &Doctor) {
+        // What it is worth ends by itself, too.
+        let _ = session::log_out(&doctor.client, &doctor.config.tenant.origin, &self.cookies, doctor.now()).await;
+    }
+}
+
+pub(super) async fn examine(doctor: &Doctor, answers: bool, who: &Who, tell: Tell<'_>) -> Option<Login> {
+    let look = Look::new(Check::Login, format!("POST {}", doctor.tenant("/login/jwt-session")));
+    let signed_in = match who {
+        Who::Nobody(why) => Err(look.skip(why)),
+        Who::Subject(_) if !answers => Err(look.skip("the tenant does not answer")),
+        Who::Subject(subject) => log_in(doctor, subject, look).await.map(|(found, response)| {
+            tell(found);
+            (subject, response)
+        }),
+    };
+    let (subject, response) = match signed_in {
+        Ok(signed_in) => signed_in,
+        Err(finding) => {
+            tell(finding);
+            for check in [Check::Cookies, Check::User, Check::Csrf] {
+                tell(Look::new(check, "the session at the tenant").skip("nobody is signed in there"));
+            }
+            return None;
+        }
+    };
+    let mut kept = Cookies::default();
+    kept.update(response.headers().get_all(SET_COOKIE), doctor.now());
+    tell(cookies(doctor, &response, kept.header(doctor.now()).is_some()));
+    let Some(cookies) = kept.header(doctor.now()) else {
+        for check in [Check::User, Check::Csrf] {
+            tell(Look::new(check, "the session at the tenant").skip("there is no cookie to ask with"));
+        }
+        return None;
+    };
+    let (finding, user) = user(doctor, &cookies, &subject.id).await;
+    tell(finding);
+    let (finding, csrf) = csrf(doctor, &cookies).await;
+    tell(finding);
+    let is_new = user.as_ref().is_some_and(|user| is_new(user, doctor.now()));
+    user.map(|_| Login { cookies, csrf, is_new })
+}
+
+/// Without an `Origin`, as a server does (section B.1).
+async fn log_in(
+    doctor: &Doctor,
+    subject: &crate::identity::Subject,
+    look: Look,
+) -> Result<(Finding, Response), Finding> {
+    let token = match doctor.config.token.mint(subject, doctor.now()) {
+        Ok(token) => token,
+        Err(problem) => return Err(look.fail(problem.to_string(), "make a new key with `qlik-embed-bff keygen`")),
+    };
+    let request = doctor.client.post(doctor.tenant("/login/jwt-session")).bearer_auth(token.expose()).timeout(CALL);
+    match request.send().await {
+        Err(problem) => Err(unreachable(look, At::Login, problem)),
+        Ok(response) if response.status() == StatusCode::OK => {
+            Ok((look.pass(format!("status 200 for {}", subject.id)), response))
+        }
+        Ok(response) => {
+            let (_, (told, _)) = reach::told(response).await;
+            Err(look.advise(Outcome::Failure, told.to_string(), told.advice(At::Login)))
+        }
+    }
+}
+
+/// Browsers give cookies to frames and scripts of other sites only with `SameSite=None; Secure` (section B.3).
+fn cookies(doctor: &Doctor, response: &Response, is_session: bool) -> Finding {
+    let look = Look::new(Check::Cookies, "the headers Set-Cookie of the login");
+    let lines: Vec<String> = response
+        .headers()
+        .get_all(SET_COOKIE)
+        .iter()
+        .filter_map(|line| line.to_str().ok().map(str::to_ascii_lowercase))
+        .collect();
+    let names: Vec<&str> = lines.iter().filter_map(|line| line.split('=').next()).map(str::trim).collect();
+    if !is_session {
+        return look.sign(Outcome::Failure, "the login was accepted, and no cookie was set", Sign::CookiesNotSet);
+    }
+    let has = |line: &str, what: &str| line.split(';').skip(1).any(|part| part.trim().replace(' ', "") == what);
+    let closed: Vec<_> = lines
+        .iter()
+        .zip(&names)
+        .filter(|(line, _)| !(has(line, "samesite=none") && has(line, "secure")))
+        .map(|(_, name)| *name)
+        .collect();
+    let all = names.join(", ");
+    if !closed.is_empty() && doctor.config.pages.use_browser() {
+        let found = format!("{} can be used by no page of another site", closed.join(", "));
+        return look.sign(Outcome::Warning, found, Sign::CookiesNotCrossSite);
+    }
+    let partitioned = if lines.iter().any(|line| has(line, "partitioned")) { ", partitioned" } else { "" };
+    let limit = if doctor.config.pages.use_browser() {
+        "; whether a visitor's browser keeps them, only that browser knows"
+    } else {
+        "; they stay at this server"
+    };
+    look.pass(format!("{all}{partitioned}{limit}"))
+}
+
+/// `users/me` leads on to the user (section E). Gives the user, when the session is good.
+async fn user(doctor: &Doctor, cookies: &HeaderValue, subject: &str) -> (Finding, Option<Value>) {
+    let look = Look::new(Check::User, format!("GET {}", doctor.tenant("/api/v1/users/me")));
+    let response = match with_session(&doctor.client, &doctor.tenant("/api/v1/users/me"), cookies).await {
+        Ok(response) => response,
+        Err(problem) => return (unreachable(look, At::UsersMe, problem), None),
+    };
+    let (status, (told, body)) = reach::told(response).await;
+    let user = match body.filter(|_| status == 200) {
+        Some(user) if user.is_object() => user,
+        _ if status == 401 => {
+            let found = "the login was accepted, and its cookies are not";
+            return (look.sign(Outcome::Failure, found, Sign::CookiesBlocked), None);
+        }
+        _ => return (look.advise(Outcome::Failure, told.to_string(), told.advice(At::UsersMe)), None),
+    };
+    let theirs = user["subject"].as_str().unwrap_or_default();
+    let finding = match user["status"].as_str() {
+        _ if theirs != subject => {
+            let found = format!("it is {theirs}, and {subject} signed in");
+            look.sign(Outcome::Failure, found, Sign::OtherSubject)
+        }
+        Some(status) if status != "active" => {
+            let advice = advice::of(&Answer::Http { at: At::Login, status: 403, code: None, detail: "", html: false });
+            look.advise(Outcome::Failure, format!("{theirs} is {status}"), advice)
+        }
+        _ if user["id"].as_str() == Some(theirs) || crate::mapping::looks_like_a_qlik_id(theirs) => {
+            let found = format!("{theirs} looks like the id of a user: a subject made of it is a user of its own");
+            look.sign(Outcome::Warning, found, Sign::DuplicateUsers)
+        }
+        _ => {
+            let new = if is_new(&user, doctor.now()) { ", made a moment ago" } else { "" };
+            look.pass(format!("{theirs}, active{new}"))
+        }
+    };
+    (finding, Some(user))
+}
+
+fn is_new(user: &Value, now: OffsetDateTime) -> bool {
+    let made = user["createdAt"].as_str().and_then(|made| OffsetDateTime::parse(made, &Rfc3339).ok());
+    made.is_some_and(|made| now - made < NEW)
+}
+
+async fn csrf(doctor: &Doctor, cookies: &HeaderValue) -> (Finding, Option<HeaderValue>) {
+    let look = Look::new(Check::Csrf, format!("GET {}", doctor.tenant("/api/v1/csrf-token")));
+    let tenant = &doctor.config.tenant.origin;
+    match session::csrf_token(&doctor.client, tenant, cookies, doctor.now()).await {
+        Ok(csrf) => (look.pass("there is one"), Some(csrf.token)),
+        Err(session::Error::Unreachable(problem)) => (unreachable(look, At::Csrf, problem), None),
+        Err(session::Error::Refused(refusal)) if refusal.status == 204 || refusal.status == 200 => {
+            (look.sign(Outcome::Failure, "the header qlik-csrf-token is missing", Sign::NoCsrfToken), None)
+        }
+        Err(session::Error::Refused(refusal)) => {
+            let told = Told { status: refusal.status, words: refusal.words.clone(), ..Told::default() };
+            (look.advise(Outcome::Failure, told.to_string(), told.advice(At::Csrf)), None)
+        }
+    }
+}
+
+/// Gets something of the tenant with a session, wherever the tenant leads within itself.
+pub(super) async fn with_session(client: &Client, address: &str, cookies: &HeaderValue) -> reqwest::Result<Response> {
+    let mut address = address.to_owned();
+    for _ in 0..HOPS {
+        let response = client.get(&address).header(COOKIE, cookies.clone()).timeout(CALL).send().await?;
+        match leads_to(&response, &address) {
+            Some(there) => address = there,
+            None => return Ok(response),
+        }
+    }
+    client.get(&address).header(COOKIE, cookies.clone()).timeout(CALL).send().await
+}
+
+fn leads_to(response: &Response, from: &str) -> Option<String> {
+    let location = response.headers().get(LOCATION).filter(|_| response.status().is_redirection())?.to_str().ok()?;
+    let from = Url::parse(from).ok()?;
+    let there = from.join(location).ok()?;
+    // The login page is where pages lead whose session is over.
+    let is_login = there.path().starts_with("/login");
+    (there.origin() == from.origin() && !is_login).then(|| there.to_string())
+}
+
+pub(super) fn unreachable(look: Look, at: At, problem: reqwest::Error) -> Finding {
+    let advice = advice::of(&Answer::Unreachable { at, why: reach::silent(&problem) });
+    look.advise(Outcome::Failure, reach::cause(problem), advice)
+}

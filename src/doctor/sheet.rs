@@ -1,0 +1,201 @@
+//! The engine, the app, what a page shows of it, and its frame (Qlik Cloud facts, sections F and G).
+
+use std::collections::HashSet;
+
+use reqwest::Response;
+use reqwest::header::CONTENT_SECURITY_POLICY;
+
+use super::finding::{Check, Finding, Look, Outcome};
+use super::session::{Login, unreachable, with_session};
+use super::{Doctor, Tell, reach};
+use crate::advice::{self, Advice, Answer, At, Finding as Sign, Told};
+use crate::origin::Origin;
+use crate::pages::{Content, Page};
+use crate::qlik::engine::{self, Engine, Right};
+
+/// The engine session of the diagnosis: apart from every visitor's.
+const IDENTITY: &str = "doctor";
+
+pub(super) async fn examine(doctor: &Doctor, login: Option<&Login>, tell: Tell<'_>) {
+    let mut apps = HashSet::new();
+    for page in doctor.config.pages.all() {
+        let Some(login) = login else {
+            for check in [Check::Engine, Check::Sheet, Check::Theme] {
+                tell(
+                    Look::new(check, format!("page {}", page.slug.as_str())).skip("nobody is signed in at the tenant"),
+                );
+            }
+            continue;
+        };
+        open(doctor, page, login, apps.insert(page.app), tell).await;
+    }
+    let look = Look::new(Check::Frame, format!("GET {}", doctor.tenant("/single/")));
+    match (login, doctor.config.pages.all().first()) {
+        (Some(login), Some(page)) => tell(frame(doctor, page, login, look).await),
+        _ => tell(look.skip("nobody is signed in at the tenant")),
+    }
+}
+
+/// Opens the app of a page. `is_first` for the first page of this app, the only one that tells of the engine and the theme.
+async fn open(doctor: &Doctor, page: &Page, login: &Login, is_first: bool, tell: Tell<'_>) {
+    let app = page.app.to_string();
+    let look = Look::new(Check::Engine, format!("{}/app/{app}", doctor.config.tenant.origin).replacen("http", "ws", 1));
+    let right = Right::Session { cookies: &login.cookies, csrf: login.csrf.as_ref() };
+    let tenant = &doctor.config.tenant.origin;
+    match Engine::open(&doctor.http1, tenant, &app, IDENTITY, &right, doctor.now()).await {
+        Ok(mut engine) => {
+            if is_first {
+                let title = engine.title().await.unwrap_or_default();
+                tell(look.pass(format!("connected, and opened \u{201c}{title}\u{201d}")));
+            }
+            tell(content(page, &mut engine).await);
+            if is_first {
+                tell(theme(page, &mut engine).await);
+            }
+            engine.close().await;
+        }
+        Err(problem) => {
+            tell(refused(look, problem, login.is_new));
+            for check in [Check::Sheet, Check::Theme] {
+                tell(Look::new(check, format!("page {}", page.slug.as_str())).skip("the app cannot be opened"));
+            }
+        }
+    }
+}
+
+fn refused(look: Look, problem: engine::Error, is_new: bool) -> Finding {
+    let found = problem.to_string();
+    let advice = advice(problem);
+    // Access of a new user may need two minutes to come through: to blame the configuration would be wrong.
+    if is_new && advice.id == "no-permission" {
+        let found = format!("{found}; the user was made a moment ago");
+        return look.sign(Outcome::Warning, found, Sign::AccessOnItsWay);
+    }
+    look.advise(Outcome::Failure, found, advice)
+}
+
+fn advice(problem: engine::Error) -> &'static Advice {
+    use engine::Error;
+    match problem {
+        Error::Unreachable(problem) => {
+            advice::of(&Answer::Unreachable { at: At::Handshake, why: reach::silent(&problem) })
+        }
+        Error::Refused(refusal) => {
+            Told { status: refusal.status, words: refusal.words, ..Told::default() }.advice(At::Handshake)
+        }
+        Error::State(state) => advice::of(&Answer::State(&state)),
+        Error::Closed { code, .. } => advice::of(&Answer::Close { code, open: false }),
+        Error::Failed { code, .. } => advice::of(&Answer::Engine(i32::try_from(code).unwrap_or(i32::MAX))),
+        Error::Silent => advice::of(&Answer::Silence),
+        Error::Unreadable(_) => advice::of(&Answer::Engine(i32::MAX)),
+    }
+}
+
+async fn content(page: &Page, engine: &mut Engine) -> Finding {
+    let (kind, id) = match &page.content {
+        Content::Sheet(id) => ("sheet", id),
+        Content::Object(id) => ("object", id),
+    };
+    let look = Look::new(Check::Sheet, format!("page {}, {kind} {id}", page.slug.as_str()));
+    match engine.kind_of(id).await {
+        Ok(Some(found)) if kind == "sheet" && found != "sheet" => {
+            let found = format!("it is in the app, and is a {found}: set object instead of sheet");
+            look.sign(Outcome::Warning, found, Sign::SheetMissing)
+        }
+        Ok(Some(_)) => look.pass("it is in the app"),
+        Ok(None) => {
+            let known = engine.sheets().await.unwrap_or_default();
+            let known: Vec<_> = known.iter().take(10).map(|sheet| format!("{} ({})", sheet.id, sheet.title)).collect();
+            let known = if known.is_empty() { "no sheet".to_owned() } else { known.join(", ") };
+            look.sign(Outcome::Failure, format!("it is not in the app; this user sees {known}"), Sign::SheetMissing)
+        }
+        Err(problem) => refused(look, problem, false),
+    }
+}
+
+async fn theme(page: &Page, engine: &mut Engine) -> Finding {
+    let look = Look::new(Check::Theme, format!("page {}", page.slug.as_str()));
+    if let Some(theme) = &page.theme {
+        return look.pass(format!("the page names {theme}"));
+    }
+    match engine.theme().await {
+        Ok(Some(theme)) => look.pass(format!("the app names {theme}")),
+        Ok(None) => look.sign(Outcome::Pass, "the app names none, so the tenant's own is used", Sign::NoTheme),
+        Err(problem) => refused(look, problem, false),
+    }
+}
+
+/// A server can ask for the page; only a browser would show it.
+async fn frame(doctor: &Doctor, page: &Page, login: &Login, look: Look) -> Finding {
+    let id = match &page.content {
+        Content::Sheet(id) => format!("sheet={id}"),
+        Content::Object(id) => format!("obj={id}"),
+    };
+    let address = doctor.tenant(&format!("/single/?appid={}&{id}", page.app));
+    let response = match with_session(&doctor.client, &address, &login.cookies).await {
+        Ok(response) => response,
+        Err(problem) => return unreachable(look, At::Single, problem),
+    };
+    let status = response.status();
+    if status.is_redirection() || status == 401 {
+        let found = format!("status {}: it leads to the tenant's login page", status.as_u16());
+        return look.sign(Outcome::Failure, found, Sign::FrameLeadsToLogin);
+    }
+    let ancestors = ancestors(&response);
+    if !status.is_success() {
+        let (_, (told, _)) = reach::told(response).await;
+        return look.advise(Outcome::Failure, told.to_string(), told.advice(At::Single));
+    }
+    if !doctor.config.pages.use_browser() {
+        return look.pass("status 200; who may frame it is this server's affair in the flow proxy");
+    }
+    let ours = &doctor.config.server.public_url;
+    match ancestors {
+        None => look.pass("status 200, and no frame-ancestors"),
+        Some(sources) if allows(&sources, ours) => look.pass(format!("status 200, frame-ancestors {sources}")),
+        Some(sources) => {
+            let found = format!("status 200, and frame-ancestors is {sources}, without {ours}");
+            look.sign(Outcome::Failure, found, Sign::FramesNotAllowed)
+        }
+    }
+}
+
+/// The sources of the directive, when there is one.
+fn ancestors(response: &Response) -> Option<String> {
+    let policies = response.headers().get_all(CONTENT_SECURITY_POLICY).iter().filter_map(|policy| policy.to_str().ok());
+    policies.into_iter().find_map(ancestors_of)
+}
+
+/// The same, of a whole policy.
+pub(super) fn ancestors_of(policy: &str) -> Option<String> {
+    policy.split([';', ',']).find_map(directive)
+}
+
+fn directive(text: &str) -> Option<String> {
+    let (name, sources) = text.trim().split_once(' ')?;
+    name.eq_ignore_ascii_case("frame-ancestors").then(|| sources.trim().to_owned())
+}
+
+/// Whether one of these sources stands for an origin (CSP level 3, section 6.7.2.7).
+pub(super) fn allows(sources: &str, origin: &Origin) -> bool {
+    sources.split_ascii_whitespace().any(|source| matches(source, origin))
+}
+
+fn matches(source: &str, origin: &Origin) -> bool {
+    let (scheme, rest) = match source.split_once("://") {
+        Some((scheme, rest)) => (Some(scheme), rest),
+        None => (None, source),
+    };
+    if source == "*" {
+        return true;
+    }
+    let rest = rest.split('/').next().unwrap_or_default();
+    let scheme_fits = scheme.is_none_or(|scheme| {
+        origin.as_str().starts_with(&format!("{scheme}://")) || (scheme == "http" && origin.is_https())
+    });
+    let host_fits = match rest.strip_prefix("*.") {
+        Some(above) => origin.authority().ends_with(&format!(".{above}")),
+        None => rest == origin.authority() || (!rest.contains(':') && rest == origin.host() && scheme.is_none()),
+    };
+    scheme_fits && host_fits
+}
