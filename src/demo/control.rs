@@ -116,7 +116,9 @@ impl Control {
     pub fn add_user(&self, subject: &str, email: &str, status: &'static str) {
         let user = User { status, email: Some(email.into()), ..User::new(subject, self.state.now()) };
         let mut users = held(&self.state.users);
-        if users.by_subject(subject).is_none() {
+        if users.by_subject(subject).is_some() {
+            users.set_status(subject, status);
+        } else {
             users.add(user);
         }
     }

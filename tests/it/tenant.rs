@@ -9,5 +9,6 @@ mod login;
 mod origins;
 mod page;
 mod people;
+mod pitfalls;
 mod session;
 mod site;
