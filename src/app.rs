@@ -70,7 +70,7 @@ impl App {
     pub async fn open(config: Config, clock: Clock) -> anyhow::Result<Self> {
         const NO_CLIENT: &str = "the certificate authorities of this machine cannot be read";
         let store = Store::open(&config.store).await?;
-        let client = config.tenant.authorities.client().context(NO_CLIENT)?;
+        let client = config.tenant.client().context(NO_CLIENT)?;
         let oidc = config.oidc.map(|settings| Oidc::new(settings, client.clone(), store.clone(), clock.clone()));
         let tickets = config.ticket.map(|settings| Tickets::new(settings, store.clone(), client.clone()));
         let subjects = Subjects::new(config.subjects, config.mapping, Some(store.clone())).context(NO_CLIENT)?;
@@ -90,6 +90,7 @@ impl App {
             portal: config.server.public_url.clone(),
             frame_ancestors: config.server.proxy_ancestors(),
             more_paths: config.proxy_paths,
+            way_out: config.tenant.way_out.clone(),
         };
         let tls = config.tenant.authorities.tls().context(NO_CLIENT)?;
         Ok(Self(Arc::new(Parts {

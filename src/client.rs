@@ -10,6 +10,10 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
 use rustls_platform_verifier::Verifier;
 
+pub mod way_out;
+
+use way_out::WayOut;
+
 /// How long the other side may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long one call may take in all.
@@ -25,31 +29,34 @@ impl Authorities {
         Self(more.into())
     }
 
-    /// Makes a client for single calls. Share it: it keeps connections open.
+    /// Makes a client for single calls, which reaches others by this way and asks the process's environment for no other.
+    /// Share it: it keeps connections open.
     ///
     /// # Errors
     /// When the machine's certificate authorities cannot be read.
-    pub fn client(&self) -> reqwest::Result<Client> {
-        self.builder()?.build()
+    pub fn client(&self, way_out: &WayOut) -> reqwest::Result<Client> {
+        self.builder(way_out)?.build()
     }
 
     /// The same, for what there is in HTTP/1.1 only: upgrades.
     ///
     /// # Errors
     /// As for [`Authorities::client`].
-    pub fn http1_client(&self) -> reqwest::Result<Client> {
-        self.builder()?.http1_only().build()
+    pub fn http1_client(&self, way_out: &WayOut) -> reqwest::Result<Client> {
+        self.builder(way_out)?.http1_only().build()
     }
 
     #[expect(clippy::disallowed_methods, reason = "the one place where clients are made")]
-    fn builder(&self) -> reqwest::Result<ClientBuilder> {
+    fn builder(&self, way_out: &WayOut) -> reqwest::Result<ClientBuilder> {
         let more: Result<Vec<_>, _> = self.0.iter().map(|certificate| Certificate::from_der(certificate)).collect();
-        Ok(Client::builder()
+        let client = Client::builder()
             .user_agent(concat!("qlik-embed-bff/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT)
             .timeout(CALL)
             .redirect(redirect::Policy::none())
-            .tls_certs_merge(more?))
+            .tls_certs_merge(more?)
+            .no_proxy();
+        Ok(way_out.proxies()?.into_iter().fold(client, ClientBuilder::proxy))
     }
 
     /// What other connections speak TLS with: the same library and the same authorities as the client. No protocol is offered,

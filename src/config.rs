@@ -35,6 +35,7 @@ mod signing;
 mod subject;
 mod tickets;
 mod tls;
+mod way_out;
 
 pub use file::Env;
 use file::Sources;

@@ -57,8 +57,8 @@ impl Who {
 
 /// Whether there is a tenant: all that can be looked at without the other settings.
 pub async fn reach(tenant: &Tenant, now: OffsetDateTime, tell: Tell<'_>) {
-    if let Ok(client) = tenant.authorities.client() {
-        reach::examine(&client, &tenant.origin, true, now, tell).await;
+    if let Ok(client) = tenant.client() {
+        reach::examine(&client, tenant, now, tell).await;
     }
 }
 
@@ -77,14 +77,13 @@ impl Doctor {
     /// # Errors
     /// When the machine's certificate authorities cannot be read.
     pub fn new(config: Config, clock: Clock) -> reqwest::Result<Self> {
-        let authorities = &config.tenant.authorities;
-        Ok(Self { client: authorities.client()?, http1: authorities.http1_client()?, config, clock })
+        Ok(Self { client: config.tenant.client()?, http1: config.tenant.http1_client()?, config, clock })
     }
 
     /// Makes every check.
     pub async fn examine(&self, hints: &[String], who: &Who, tell: Tell<'_>) {
         local::examine(self, hints, who, tell).await;
-        let answers = reach::examine(&self.client, &self.config.tenant.origin, true, self.now(), tell).await;
+        let answers = reach::examine(&self.client, &self.config.tenant, self.now(), tell).await;
         let login = session::examine(self, answers, who, tell).await;
         sheet::examine(self, login.as_ref(), tell).await;
         if let Some(login) = login {

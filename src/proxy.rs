@@ -15,6 +15,7 @@ use http::{HeaderValue, Response, StatusCode, request};
 use rustls::ClientConfig;
 use tokio::net::TcpStream;
 
+use crate::client::way_out::WayOut;
 use crate::origin::Origin;
 
 mod coding;
@@ -58,12 +59,14 @@ pub struct Settings {
     pub frame_ancestors: Vec<String>,
     /// Beginnings of the tenant's paths that pass besides those that are known to be needed.
     pub more_paths: Vec<String>,
+    /// How the tenant is reached.
+    pub way_out: WayOut,
 }
 
 /// How long what may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Until requests can be sent over a new connection: name, TCP and TLS together.
+    /// Until requests can be sent over a new connection: name, TCP, the proxy of our network and TLS together.
     pub connect: Duration,
     /// How long no byte may come or go while an answer, or more of it, is waited for.
     pub stalled: Duration,
@@ -143,6 +146,9 @@ pub enum Error {
     /// There is no connection to the tenant: its name, its address, its certificate.
     #[error("cannot connect to the tenant")]
     Unreachable(#[source] io::Error),
+    /// The proxy of our own network does not let us through.
+    #[error("the proxy on the way to the tenant {0}")]
+    NoWayOut(#[from] NoWayOut),
     /// It took too long to connect or to begin the answer, or the answer stalled.
     #[error("the tenant does not answer")]
     TimedOut,
@@ -155,6 +161,33 @@ pub enum Error {
     /// It is HTTP, but nothing that can be passed on.
     #[error("the tenant's answer cannot be passed on: {0}")]
     Unusable(&'static str),
+}
+
+/// What is wrong with the proxy of our own network.
+#[derive(Debug, thiserror::Error)]
+pub enum NoWayOut {
+    /// There is no connection to it.
+    #[error("cannot be reached")]
+    Unreachable(#[source] io::Error),
+    /// It took too long to connect to it, or to be connected by it.
+    #[error("does not answer")]
+    TimedOut,
+    /// It answered, but made no connection.
+    #[error("refused with status {}", .0.as_u16())]
+    Refused(StatusCode),
+    /// It closed the connection, or what came is not HTTP.
+    #[error("broke off its answer")]
+    Broken(#[source] Box<Error>),
+    /// It said more than it was asked.
+    #[error("gave an answer that cannot be used")]
+    Unusable,
+}
+
+impl Error {
+    /// Whether time was up.
+    pub fn is_late(&self) -> bool {
+        matches!(self, Self::TimedOut | Self::NoWayOut(NoWayOut::TimedOut))
+    }
 }
 
 impl From<Infallible> for Error {
@@ -173,7 +206,7 @@ impl Proxy {
     pub fn with_limits(settings: Settings, tls: Arc<ClientConfig>, limits: Limits) -> Self {
         let rules = headers::Rules::new(&settings);
         let links = links::Links::new(&settings.tenant, &settings.origin);
-        let connections = Arc::new(Connections::new(&settings.tenant, tls, limits));
+        let connections = Arc::new(Connections::new(&settings.tenant, &settings.way_out, tls, limits));
         Self(Arc::new(Inner { paths: target::Paths::new(settings.more_paths), rules, links, connections }))
     }
 

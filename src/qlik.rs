@@ -4,6 +4,7 @@
 //! section X" names the part of that collection on which a rule rests.
 
 use crate::client::Authorities;
+use crate::client::way_out::WayOut;
 use crate::origin::Origin;
 
 pub mod api;
@@ -25,4 +26,24 @@ pub struct Tenant {
     pub web_integration: Option<String>,
     /// Who may vouch for it.
     pub authorities: Authorities,
+    /// How it is reached.
+    pub way_out: WayOut,
+}
+
+impl Tenant {
+    /// Makes a client for single calls to it, and to others of the same network. Share it: it keeps connections open.
+    ///
+    /// # Errors
+    /// When the machine's certificate authorities cannot be read.
+    pub fn client(&self) -> reqwest::Result<reqwest::Client> {
+        self.authorities.client(&self.way_out)
+    }
+
+    /// The same, for upgrades.
+    ///
+    /// # Errors
+    /// As for [`Tenant::client`].
+    pub fn http1_client(&self) -> reqwest::Result<reqwest::Client> {
+        self.authorities.http1_client(&self.way_out)
+    }
 }

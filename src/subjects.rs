@@ -188,9 +188,7 @@ impl Subjects {
     /// When the machine's certificate authorities cannot be read, which a look-up needs.
     pub fn new(settings: Settings, mapping: Mapping, store: Option<Store>) -> reqwest::Result<Self> {
         let look_up = match settings.look_up {
-            Some(LookUp { tenant: Tenant { origin, authorities, .. }, access, otherwise }) => {
-                Some((Users::new(origin, access, &authorities)?, otherwise))
-            }
+            Some(LookUp { tenant, access, otherwise }) => Some((Users::new(tenant, access)?, otherwise)),
             None => None,
         };
         let (flights, in_vain) = (Cache::new(LOOK_UPS), Cache::new(LOOK_UPS));

@@ -107,7 +107,7 @@ async fn attempt(
     now: OffsetDateTime,
 ) -> anyhow::Result<()> {
     let token = settings.mint(subject, now)?;
-    session::log_in(&tenant.authorities.client()?, &tenant.origin, &token, now).await?;
+    session::log_in(&tenant.client()?, &tenant.origin, &token, now).await?;
     println!("The tenant {} accepted the token: {} is signed in as {}.", tenant.origin, subject.name, subject.id);
     Ok(())
 }

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::reader::{Reader, line, list as items};
-use super::tls;
+use super::{tls, way_out};
 use crate::origin::Origin;
 use crate::pages::{Audience, Content, Flow, Page, Pages, Slug};
 use crate::qlik::Tenant;
@@ -22,7 +22,8 @@ pub(super) fn tenant(reader: &mut Reader) -> Option<Tenant> {
     let web_integration = reader
         .optional(WEB_INTEGRATION, WEB_INTEGRATION_REMEDY, |text| name_of(text, "is not the id of a web integration"));
     let authorities = tls::authorities(reader);
-    Some(Tenant { origin: origin?, web_integration, authorities: authorities? })
+    let way_out = way_out::read(reader);
+    Some(Tenant { origin: origin?, web_integration, authorities: authorities?, way_out: way_out? })
 }
 
 const WEB_INTEGRATION: &str = "QLIK_WEB_INTEGRATION_ID";

@@ -174,6 +174,28 @@ impl<'e> Reader<'e> {
         parse(&text).map_err(|reason| self.problem(name, reason, remedy)).ok()
     }
 
+    /// An optional setting that others read too, in whichever spelling. Of its value, only what `show` makes of it is shown.
+    pub(super) fn shared<T, E: Display>(
+        &mut self,
+        name: &'static str,
+        remedy: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+        show: impl FnOnce(&T) -> String,
+    ) -> Option<T> {
+        let (text, spelling) = self.set(find(name)?)?;
+        match parse(text) {
+            Ok(value) => {
+                let from = if spelling == name { self.origin(name) } else { spelling.to_owned() };
+                self.shown.push(Shown { name, value: show(&value), from });
+                Some(value)
+            }
+            Err(reason) => {
+                self.problem(spelling, reason, remedy);
+                None
+            }
+        }
+    }
+
     /// A setting that must be there.
     pub(super) fn required<T, E: Display>(
         &mut self,

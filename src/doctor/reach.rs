@@ -14,7 +14,7 @@ use super::finding::{Check, Finding, Look, Outcome};
 use super::{CALL, Tell};
 use crate::advice::{self, Answer, At, Finding as Sign, Silent, Told};
 use crate::origin::Origin;
-use crate::qlik::date;
+use crate::qlik::{Tenant, date};
 
 /// What every tenant answers, to anybody (Qlik Cloud facts, section H.2).
 const METADATA: &str = "/.well-known/oauth-authorization-server";
@@ -23,13 +23,9 @@ const SKEWED: time::Duration = time::Duration::seconds(5);
 const TOO_SKEWED: time::Duration = time::Duration::seconds(30);
 
 /// Says whether the tenant answers.
-pub(super) async fn examine(
-    client: &Client,
-    tenant: &Origin,
-    is_direct: bool,
-    now: OffsetDateTime,
-    tell: Tell<'_>,
-) -> bool {
+pub(super) async fn examine(client: &Client, tenant: &Tenant, now: OffsetDateTime, tell: Tell<'_>) -> bool {
+    let is_direct = tenant.way_out.to(&tenant.origin).is_none();
+    let tenant = &tenant.origin;
     tell(name(tenant, is_direct).await);
     let address = format!("{tenant}{METADATA}");
     let look = Look::new(Check::TenantAnswers, format!("GET {address}"));

@@ -12,14 +12,16 @@ use std::time::Duration;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::{TcpStream, lookup_host};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
-use super::{Error, Limits, Tunnel};
+use super::{Error, Limits, NoWayOut, Tunnel};
+use crate::client::way_out::{Via, WayOut};
 use crate::origin::Origin;
 
 mod connection;
 mod pulse;
+mod through;
 
 pub(super) use connection::{Connection, Failed};
 
@@ -32,6 +34,8 @@ const MOST_IDLE: usize = 256;
 pub(super) struct Connections {
     host: String,
     port: u16,
+    /// The proxy of our own network, when the tenant is not reached straight.
+    via: Option<Via>,
     tls: Option<TlsConnector>,
     limits: Limits,
     idle: Mutex<Idle>,
@@ -46,10 +50,10 @@ struct Idle {
 
 impl Connections {
     /// To this tenant. Connects to nobody yet.
-    pub(super) fn new(tenant: &Origin, tls: Arc<ClientConfig>, limits: Limits) -> Self {
+    pub(super) fn new(tenant: &Origin, way_out: &WayOut, tls: Arc<ClientConfig>, limits: Limits) -> Self {
         let tls = tenant.is_https().then(|| TlsConnector::from(tls));
         let host = tenant.host().trim_matches(['[', ']']).to_owned();
-        Self { host, port: tenant.port(), tls, limits, idle: Mutex::default() }
+        Self { host, port: tenant.port(), via: way_out.to(tenant), tls, limits, idle: Mutex::default() }
     }
 
     /// One that waits, if there is any. The tenant may have closed it meanwhile.
@@ -62,18 +66,23 @@ impl Connections {
     /// A new one.
     ///
     /// # Errors
-    /// [`Error::Unreachable`] and [`Error::TimedOut`].
+    /// [`Error::Unreachable`], [`Error::NoWayOut`] and [`Error::TimedOut`].
     pub(super) async fn connect(&self) -> Result<Connection, Error> {
-        let tunnel = timeout(self.limits.connect, self.open())
-            .await
-            .map_err(|_| Error::TimedOut)?
-            .map_err(Error::Unreachable)?;
+        let until = Instant::now() + self.limits.connect;
+        let stream = match &self.via {
+            None => timeout_at(until, self.reach(&self.host, self.port))
+                .await
+                .map_err(|_| Error::TimedOut)?
+                .map_err(Error::Unreachable)?,
+            Some(via) => timeout_at(until, self.through(via)).await.unwrap_or(Err(NoWayOut::TimedOut))?,
+        };
+        let tunnel =
+            timeout_at(until, self.open(stream)).await.map_err(|_| Error::TimedOut)?.map_err(Error::Unreachable)?;
         Connection::over(tunnel, self.limits.stalled).await
     }
 
-    async fn open(&self) -> io::Result<Tunnel> {
-        let stream = self.reach().await?;
-        stream.set_nodelay(true)?;
+    /// With TLS, if the tenant speaks it.
+    async fn open(&self, stream: TcpStream) -> io::Result<Tunnel> {
         match &self.tls {
             None => Ok(Tunnel::Plain(stream)),
             Some(tls) => {
@@ -84,13 +93,16 @@ impl Connections {
     }
 
     /// Tries one address after the other.
-    async fn reach(&self) -> io::Result<TcpStream> {
+    async fn reach(&self, host: &str, port: u16) -> io::Result<TcpStream> {
         let mut problem = io::Error::from(io::ErrorKind::NotFound);
-        let mut addresses = lookup_host((self.host.as_str(), self.port)).await?.peekable();
+        let mut addresses = lookup_host((host, port)).await?.peekable();
         while let Some(address) = addresses.next() {
             let time = if addresses.peek().is_some() { ONE_ADDRESS } else { self.limits.connect };
             match timeout(time, TcpStream::connect(address)).await {
-                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Ok(stream)) => {
+                    stream.set_nodelay(true)?;
+                    return Ok(stream);
+                }
                 Ok(Err(refusal)) => problem = refusal,
                 Err(_) => problem = io::ErrorKind::TimedOut.into(),
             }

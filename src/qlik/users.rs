@@ -10,10 +10,9 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use url::form_urlencoded;
 
+use super::Tenant;
 use super::api::{self, Access, Api};
 use super::session::Refusal;
-use crate::client::Authorities;
-use crate::origin::Origin;
 
 /// How long a look-up may take in all; a visitor waits for it.
 const LONGEST: Duration = Duration::from_secs(8);
@@ -142,8 +141,8 @@ impl Users {
     ///
     /// # Errors
     /// When the machine's certificate authorities cannot be read.
-    pub fn new(tenant: Origin, access: Access, authorities: &Authorities) -> reqwest::Result<Self> {
-        Ok(Self { api: Api::new(authorities.client()?, tenant, access), rests_until: Mutex::default() })
+    pub fn new(tenant: Tenant, access: Access) -> reqwest::Result<Self> {
+        Ok(Self { api: Api::new(tenant.client()?, tenant.origin, access), rests_until: Mutex::default() })
     }
 
     /// The active users with this address.

@@ -127,7 +127,7 @@ impl Error {
             Self::NotRepeated | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Self::TenantRefuses => StatusCode::BAD_GATEWAY,
             Self::TenantSession(problem) => failure::of_tenant_session(problem).0,
-            Self::Passage(proxy::Error::TimedOut) => StatusCode::GATEWAY_TIMEOUT,
+            Self::Passage(problem) if problem.is_late() => StatusCode::GATEWAY_TIMEOUT,
             Self::Passage(_) => StatusCode::BAD_GATEWAY,
             Self::Token(token::Error::Saturated { .. }) | Self::Unknown(_) | Self::Store(_) | Self::Session(_) => {
                 StatusCode::SERVICE_UNAVAILABLE

@@ -3,11 +3,14 @@
 mod answers;
 mod connections;
 mod links;
+pub mod network;
 mod requests;
 mod tenant;
 mod upgrade;
+mod way_out;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -16,6 +19,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
+use qlik_embed_bff::client::way_out::WayOut;
 use qlik_embed_bff::origin::Origin;
 use qlik_embed_bff::proxy::{Credentials, Error, Limits, Passed, Proxy, Settings};
 use tenant::Tenant;
@@ -31,6 +35,7 @@ fn settings(tenant: &str) -> Settings {
         portal: Origin::parse("https://portal.example").unwrap(),
         frame_ancestors: vec!["https://portal.example".into()],
         more_paths: Vec::new(),
+        way_out: WayOut::default(),
     }
 }
 
@@ -47,12 +52,16 @@ fn proxy_to(tenant: &Tenant) -> Proxy {
 }
 
 fn proxy_with(tenant: &Tenant, limits: Limits) -> Proxy {
-    let tls = rustls::ClientConfig::builder_with_provider(rustls::crypto::aws_lc_rs::default_provider().into())
+    Proxy::with_limits(settings(&tenant.origin()), tls_for(tenant), limits)
+}
+
+fn tls_for(tenant: &Tenant) -> Arc<rustls::ClientConfig> {
+    rustls::ClientConfig::builder_with_provider(rustls::crypto::aws_lc_rs::default_provider().into())
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(tenant.authorities())
-        .with_no_client_auth();
-    Proxy::with_limits(settings(&tenant.origin()), tls.into(), limits)
+        .with_no_client_auth()
+        .into()
 }
 
 async fn send(proxy: &Proxy, request: http::Request<Body>) -> Result<Passed, Error> {

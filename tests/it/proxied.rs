@@ -10,6 +10,7 @@ mod clients;
 mod refused;
 mod rest;
 mod sibling;
+mod way_out;
 
 /// A portal whose one page takes the proxy, and its tenant.
 pub struct Proxied {

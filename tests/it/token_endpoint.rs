@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use axum::http::{Method, StatusCode};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use qlik_embed_bff::client::Authorities;
+use qlik_embed_bff::client::way_out::WayOut;
 use qlik_embed_bff::clock::Clock;
 use qlik_embed_bff::demo::{self, IdentityProvider, Tenant};
 use qlik_embed_bff::qlik::key::{self, CertificateDates, KeySize, SigningKey};
@@ -166,7 +167,7 @@ async fn the_tenant_takes_our_token_once() {
     let portal = Portal::with(&[("QLIK_TENANT", tenant.origin())]).await;
     let token =
         portal.signed_in("ada").await.fetch("/token").await.json()["body"].as_str().expect("a token").to_owned();
-    let client = Authorities::default().client().expect("a client");
+    let client = Authorities::default().client(&WayOut::default()).expect("a client");
     let mut statuses = Vec::new();
     for _ in 0..2 {
         let url = format!("{}/login/jwt-session", tenant.origin());

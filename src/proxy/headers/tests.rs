@@ -2,6 +2,7 @@ use http::Request;
 use insta::assert_snapshot;
 
 use super::*;
+use crate::client::way_out::WayOut;
 use crate::proxy::target::Paths;
 
 fn rules(tenant: &str, origin: &str) -> Rules {
@@ -12,6 +13,7 @@ fn rules(tenant: &str, origin: &str) -> Rules {
         portal: origin_of("https://portal.example"),
         frame_ancestors: vec!["'self'".into(), "https://portal.example".into()],
         more_paths: Vec::new(),
+        way_out: WayOut::default(),
     })
 }
 

@@ -6,7 +6,7 @@ use super::Error;
 use crate::auth::{oidc, ticket};
 use crate::mapping::Denied;
 use crate::qlik::token;
-use crate::{proxy, tenant_session};
+use crate::tenant_session;
 
 /// A failure as the visitor is told it.
 #[derive(Clone, Debug)]
@@ -96,7 +96,7 @@ impl Failure {
                 Self { code, title: UNREACHABLE, message, retry_after: wait, ..failure }
             }
             Error::Passage(problem) => Self {
-                code: if matches!(problem, proxy::Error::TimedOut) { "tenant_timeout" } else { "tenant_unreachable" },
+                code: if problem.is_late() { "tenant_timeout" } else { "tenant_unreachable" },
                 title: UNREACHABLE,
                 message: "Qlik Cloud did not answer. Try again shortly.".to_owned(),
                 ..failure

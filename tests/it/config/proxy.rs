@@ -1,6 +1,8 @@
 //! The settings of the flow `proxy`.
 
-use super::{good, problem};
+use qlik_embed_bff::origin::Origin;
+
+use super::{good, load, problem};
 use crate::portal::APP_ID;
 
 #[test]
@@ -103,7 +105,7 @@ fn more_authorities_may_vouch_for_the_tenant() {
     std::fs::write(&file, &*crate::portal::KEY.certificate).expect("written");
     let (config, hints) = good(&[("TLS_CA_FILE", path)]);
     assert_eq!(hints, Vec::<String>::new());
-    assert!(config.tenant.authorities.client().is_ok() && config.tenant.authorities.tls().is_ok());
+    assert!(config.tenant.client().is_ok() && config.tenant.authorities.tls().is_ok());
     for (text, reason) in [
         ("", "names a file without a certificate in PEM format"),
         ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "has a certificate that cannot be used ("),
@@ -111,5 +113,46 @@ fn more_authorities_may_vouch_for_the_tenant() {
         std::fs::write(&file, text).expect("written");
         let (variable, said) = problem(&[("TLS_CA_FILE", path)]);
         assert!(variable == "TLS_CA_FILE" && said.starts_with(reason), "{said}");
+    }
+}
+
+#[test]
+fn the_proxy_of_the_network_is_what_other_programs_take_for_it() {
+    let via = |changes: &[(&str, &str)], origin: &str| {
+        let (config, hints) = good(changes);
+        assert_eq!(hints, Vec::<String>::new());
+        let via = config.tenant.way_out.to(&Origin::parse(origin).expect("an origin"))?;
+        Some((format!("{}:{}", via.host, via.port), via.authorization.is_some()))
+    };
+    let (tenant, local) = ("https://acme.eu.qlikcloud.com", "http://localhost:4000");
+    let at = |address: &str, signed: bool| Some((address.to_owned(), signed));
+    assert_eq!(via(&[], tenant), None);
+    assert_eq!(
+        via(&[("HTTPS_PROXY", "http://ada:s3cret@proxy.example:3128/")], tenant),
+        at("proxy.example:3128", true)
+    );
+    assert_eq!(via(&[("https_proxy", "proxy.example:3128")], tenant), at("proxy.example:3128", false));
+    assert_eq!(
+        via(&[("HTTPS_PROXY", "http://a.example"), ("https_proxy", "http://b")], tenant),
+        at("a.example:80", false)
+    );
+    assert_eq!(via(&[("HTTPS_PROXY", "http://a.example")], local), None);
+    assert_eq!(via(&[("http_proxy", "http://a.example")], local), at("a.example:80", false));
+    assert_eq!(via(&[("ALL_PROXY", "http://a"), ("HTTPS_PROXY", "http://b")], local), at("a:80", false));
+    assert_eq!(via(&[("all_proxy", "http://a"), ("HTTPS_PROXY", "http://b")], tenant), at("b:80", false));
+    assert_eq!(via(&[("HTTPS_PROXY", "http://a"), ("no_proxy", ".qlikcloud.com")], tenant), None);
+
+    let shown = load(&[("https_proxy", "http://ada:s3cret@proxy.example:3128")]).expect("good").shown;
+    let shown = shown.iter().find(|line| line.name == "HTTPS_PROXY").expect("shown");
+    let expected = "http://proxy.example:3128 (user name and password not shown)";
+    assert_eq!((shown.value.as_str(), shown.from.as_str()), (expected, "https_proxy"));
+
+    let other = "names a proxy that is not reached by http://, which is not supported";
+    for (name, value, reason) in [
+        ("HTTPS_PROXY", "socks5://ada:s3cret@proxy.example", other),
+        ("all_proxy", "https://proxy.example", other),
+        ("HTTP_PROXY", "http://", "is not the address of a proxy"),
+    ] {
+        assert_eq!(problem(&[(name, value)]), (name.to_owned(), reason.to_owned()), "{value}");
     }
 }

@@ -3,21 +3,22 @@
 use std::path::Path;
 use std::process::Command;
 
-use axum::http::StatusCode;
+use axum::http::{Request, StatusCode};
 use qlik_embed_bff::commands::serve;
 use qlik_embed_bff::demo;
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use super::Proxied;
 use crate::packages::PACKAGES;
 use crate::portal::Browser;
 
 /// A portal that listens, and the cookie of somebody who is signed in there.
-async fn listening() -> (Proxied, String, Browser) {
+pub async fn listening(more: &[(&str, &str)]) -> (Proxied, String, Browser) {
     let listener = serve::bind(([127, 0, 0, 1], 0).into()).expect("a free port");
     let origin = format!("http://localhost:{}", listener.local_addr().expect("bound").port());
     let changes = [("PUBLIC_URL", origin.as_str()), ("QLIK_APP_ID", demo::APP_ID), ("QLIK_SHEET_ID", demo::SHEET_ID)];
-    let proxied = Proxied::with(&changes, |_| {}).await;
+    let proxied = Proxied::with(&[&changes[..], more].concat(), |_| {}).await;
     let ada = proxied.portal.signed_in("ada").await;
     tokio::spawn(serve::serve(proxied.portal.app.clone(), listener));
     (proxied, origin, ada)
@@ -25,6 +26,15 @@ async fn listening() -> (Proxied, String, Browser) {
 
 fn cookie(browser: &Browser) -> String {
     browser.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect()
+}
+
+/// The request for a socket to the engine, as a page of an origin makes it.
+pub fn socket_of(server: &str, browser: &Browser, origin: &str) -> Request<()> {
+    let address = format!("{}/app/{}/identity/x", server.replacen("http", "ws", 1), demo::APP_ID);
+    let mut request = address.into_client_request().expect("an address");
+    request.headers_mut().insert("cookie", cookie(browser).parse().expect("a header"));
+    request.headers_mut().insert("origin", origin.parse().expect("a header"));
+    request
 }
 
 async fn run(script: &'static str, settings: Vec<(&'static str, String)>) -> Value {
@@ -44,7 +54,7 @@ async fn run(script: &'static str, settings: Vec<(&'static str, String)>) -> Val
 
 #[tokio::test(flavor = "multi_thread")]
 async fn qlik_api_works_with_both_types_of_authentication() {
-    let (proxied, origin, ada) = listening().await;
+    let (proxied, origin, ada) = listening(&[]).await;
     for auth in ["none", "cookie"] {
         let settings = vec![("ORIGIN", origin.clone()), ("COOKIE", cookie(&ada)), ("AUTH", auth.to_owned())];
         let seen = run("qlik-api-through-us.mjs", settings).await;
@@ -62,7 +72,7 @@ async fn qlik_api_works_with_both_types_of_authentication() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn enigma_works_with_our_server_as_the_engine() {
-    let (_proxied, origin, ada) = listening().await;
+    let (_proxied, origin, ada) = listening(&[]).await;
     let settings = vec![
         ("ORIGIN", origin),
         ("COOKIE", cookie(&ada)),
@@ -79,19 +89,11 @@ async fn enigma_works_with_our_server_as_the_engine() {
 #[tokio::test(flavor = "multi_thread")]
 async fn signing_out_closes_the_sockets_with_a_reason() {
     use futures_util::StreamExt;
-    use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-    let (proxied, origin, mut ada) = listening().await;
-    let address = format!("{}/app/{}/identity/x", origin.replacen("http", "ws", 1), demo::APP_ID);
-    let request = |origin: &str| {
-        let mut request = address.as_str().into_client_request().expect("an address");
-        request.headers_mut().insert("cookie", cookie(&ada).parse().expect("a header"));
-        request.headers_mut().insert("origin", origin.parse().expect("a header"));
-        request
-    };
-    let foreign = tokio_tungstenite::connect_async(request("https://evil.example")).await;
+    let (proxied, origin, mut ada) = listening(&[]).await;
+    let foreign = tokio_tungstenite::connect_async(socket_of(&origin, &ada, "https://evil.example")).await;
     let Err(tokio_tungstenite::tungstenite::Error::Http(refused)) = foreign else { panic!("{foreign:?}") };
     assert_eq!(refused.status(), StatusCode::FORBIDDEN);
-    let (mut socket, _) = tokio_tungstenite::connect_async(request(&origin)).await.expect("a socket");
+    let (mut socket, _) = tokio_tungstenite::connect_async(socket_of(&origin, &ada, &origin)).await.expect("a socket");
     let first = socket.next().await.expect("a message").expect("no error");
     assert!(first.to_text().expect("text").contains("SESSION_CREATED"), "{first}");
     assert_eq!(proxied.portal.app.sockets.count(), 1);
