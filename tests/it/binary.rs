@@ -12,6 +12,8 @@ use qlik_embed_bff::store::{Settings, Store};
 
 use crate::portal::settings;
 
+mod stopping;
+
 pub fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_qlik-embed-bff"));
     command.args(arguments).current_dir(folder).env_clear();
@@ -188,6 +190,18 @@ impl Server {
             }
         }
     }
+
+    /// Reads the log to its end, which is that of the server.
+    pub fn rest_of_log(&mut self) -> String {
+        let mut log = String::new();
+        self.log.read_to_string(&mut log).expect("a log");
+        log
+    }
+
+    /// Sends it SIGTERM.
+    pub fn ask_to_stop(&self) {
+        assert!(Command::new("kill").arg(self.child.id().to_string()).status().expect("kill").success());
+    }
 }
 
 #[test]
@@ -205,8 +219,7 @@ fn it_serves_logs_and_stops_when_asked() {
     assert_eq!((&line["method"], &line["route"], &line["status"]), (&"GET".into(), &"/login".into(), &200.into()));
     assert!(line["ms"].is_u64(), "{line}");
     assert!(!line.to_string().contains("never-logged"), "{line}");
-    let asked = Command::new("kill").arg(server.child.id().to_string()).status().expect("kill");
-    assert!(asked.success());
+    server.ask_to_stop();
     server.wait_for("stopped");
     assert_eq!(server.child.wait().expect("it ends").code(), Some(0));
 }
@@ -260,8 +273,8 @@ pub fn log_of<T>(
     let mut server = Server::start(folder);
     let mut log = server.wait_for("serving");
     let done = what(&|path| get(port, path));
-    assert!(Command::new("kill").arg(server.child.id().to_string()).status().expect("kill").success());
-    server.log.read_to_string(&mut log).expect("a log");
+    server.ask_to_stop();
+    log.push_str(&server.rest_of_log());
     (log, done)
 }
 
