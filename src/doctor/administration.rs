@@ -12,10 +12,11 @@ use crate::qlik::key::KeyError;
 
 /// How many pages of a list are read, of a hundred entries each.
 pub(super) const PAGES: usize = 20;
-const CHECKS: [Check; 8] = [
+const CHECKS: [Check; 9] = [
     Check::IdentityProvider,
     Check::WebIntegration,
     Check::ContentSecurity,
+    Check::SessionAges,
     Check::Groups,
     Check::App,
     Check::Space,
@@ -46,6 +47,7 @@ pub(super) async fn examine(doctor: &Doctor, answers: bool, who: &Who, tell: Tel
     tell(identity_provider(doctor, &api).await);
     tell(web_integration(doctor, &api).await);
     tell(content_security(doctor, &api).await);
+    tell(session_ages(doctor, &api).await);
     tell(groups(doctor, &api, who).await);
     people::examine(doctor, &api, who, tell).await;
 }
@@ -75,6 +77,11 @@ async fn right(api: &Api, now: OffsetDateTime, look: Look) -> Result<Finding, Fi
 pub(super) fn refused(look: Look, at: At, problem: Error) -> Finding {
     match problem {
         Error::Unreachable(problem) => super::session::unreachable(look, at, problem),
+        // Less than a tenant administrator's right is enough to look users up: it is no failure.
+        Error::Refused(refusal) if refusal.status == 403 && at == At::Admin => {
+            let told = Told { status: refusal.status, words: refusal.words, ..Told::default() };
+            look.advise(Outcome::Skipped, format!("the tenant does not show it: {told}"), told.advice(at))
+        }
         Error::Refused(refusal) => {
             let told = Told { status: refusal.status, words: refusal.words, ..Told::default() };
             look.advise(Outcome::Failure, told.to_string(), told.advice(at))
@@ -171,6 +178,35 @@ async fn content_security(doctor: &Doctor, api: &Api) -> Finding {
         Some(_) => look.pass(format!("frame-ancestors has {ours}")),
         None => look.pass("it has no frame-ancestors"),
     }
+}
+
+/// What this server assumes has to be no longer than what holds (section B.4).
+async fn session_ages(doctor: &Doctor, api: &Api) -> Finding {
+    const PATH: &str = "/api/core/auth-settings";
+    let look = Look::new(Check::SessionAges, format!("GET {PATH}"));
+    let settings = match api.get(PATH, doctor.now()).await {
+        Ok(settings) => settings,
+        Err(problem) => return refused(look, At::Admin, problem),
+    };
+    let assumed = &doctor.config.tenant_session;
+    let pairs = [
+        ("userSessionInactivityTimeoutMinutes", "QLIK_SESSION_IDLE", assumed.idle),
+        ("maxUserSessionLifespanMinutes", "QLIK_SESSION_MAX", assumed.max),
+    ];
+    let too_long = pairs.iter().filter_map(|(name, ours, assumed)| {
+        let minutes = settings[*name].as_u64()?;
+        let longer = assumed.as_secs() > minutes * 60;
+        longer.then(|| format!("{name} is {minutes}, and {ours} is {} minutes", assumed.as_secs() / 60))
+    });
+    let too_long: Vec<_> = too_long.collect();
+    if too_long.is_empty() {
+        return look.pass("not shorter than this server assumes");
+    }
+    let found = too_long.join("; ");
+    let remedy =
+        "set QLIK_SESSION_IDLE and QLIK_SESSION_MAX to what the tenant says, or let sessions live longer there";
+    let finding = look.sign(Outcome::Warning, found, Sign::SessionIdle);
+    Finding { remedy: Some(remedy.to_owned()), ..finding }
 }
 
 /// Groups in tokens are dropped while the tenant does not create groups (section A.5).

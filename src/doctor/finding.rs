@@ -46,6 +46,10 @@ pub enum Check {
     Certificate,
     /// What a token says.
     Token,
+    /// From people to subjects.
+    Subject,
+    /// The names of the engine's sessions.
+    Selections,
     /// The database.
     Store,
     /// A store for sessions apart.
@@ -66,6 +70,8 @@ pub enum Check {
     Cookies,
     /// The user that came of the login.
     User,
+    /// The addresses that answers name.
+    Links,
     /// The CSRF token.
     Csrf,
     /// The engine's socket and the app.
@@ -82,6 +88,8 @@ pub enum Check {
     ProductInfo,
     /// Our own addresses, as a browser reaches them.
     OwnPaths,
+    /// Our token endpoint, as a browser reaches it.
+    TokenEndpoint,
     /// The OpenID provider.
     Provider,
     /// Its answer to our redirect URI.
@@ -94,6 +102,8 @@ pub enum Check {
     WebIntegration,
     /// The tenant's CSP.
     ContentSecurity,
+    /// How long sessions live there and here.
+    SessionAges,
     /// Whether groups are created.
     Groups,
     /// The app in the catalogue.
@@ -107,6 +117,48 @@ pub enum Check {
 }
 
 impl Check {
+    /// Every check.
+    pub const ALL: [Self; 38] = [
+        Self::Configuration,
+        Self::SigningKey,
+        Self::Certificate,
+        Self::Token,
+        Self::Subject,
+        Self::Selections,
+        Self::Store,
+        Self::SessionStore,
+        Self::PublicAddress,
+        Self::OwnCookies,
+        Self::TenantName,
+        Self::TenantAnswers,
+        Self::Clock,
+        Self::Login,
+        Self::Cookies,
+        Self::User,
+        Self::Links,
+        Self::Csrf,
+        Self::Engine,
+        Self::Sheet,
+        Self::Theme,
+        Self::Frame,
+        Self::Preflight,
+        Self::ProductInfo,
+        Self::OwnPaths,
+        Self::TokenEndpoint,
+        Self::Provider,
+        Self::RedirectUri,
+        Self::Administration,
+        Self::IdentityProvider,
+        Self::WebIntegration,
+        Self::ContentSecurity,
+        Self::SessionAges,
+        Self::Groups,
+        Self::App,
+        Self::Space,
+        Self::Duplicates,
+        Self::Licence,
+    ];
+
     /// Its name in JSON.
     pub const fn id(self) -> &'static str {
         self.about().0
@@ -130,6 +182,8 @@ impl Check {
             }
             Self::Certificate => ("certificate", "Certificate", "the key's own, valid for another 30 days"),
             Self::Token => ("token", "Token", "every claim that the tenant asks for, good for an hour at the most"),
+            Self::Subject => ("subject", "Subjects", "one for each person, which stays"),
+            Self::Selections => ("selections", "Selections", "each session of the portal has its own"),
             Self::Store => ("store", "Database", "it can be opened and written, with the tables of this version"),
             Self::SessionStore => ("session-store", "Store for sessions", "it answers"),
             Self::PublicAddress => {
@@ -144,6 +198,7 @@ impl Check {
                 ("cookies", "Cookies of the tenant", "a session, in cookies that a page of another site may use")
             }
             Self::User => ("user", "User", "the subject that signed in, and active"),
+            Self::Links => ("links", "Addresses in answers", "those of the host that QLIK_TENANT names"),
             Self::Csrf => ("csrf-token", "CSRF token", "status 204 with the header qlik-csrf-token"),
             Self::Engine => ("engine", "Engine and app", "the socket opens, the session is created, the app opens"),
             Self::Sheet => ("sheet", "Sheet or object", "it is in the app, for this user"),
@@ -154,6 +209,9 @@ impl Check {
             }
             Self::ProductInfo => ("product-info", "Product info", "JSON that says that this is the cloud"),
             Self::OwnPaths => ("own-paths", "Our own addresses", "this server answers there"),
+            Self::TokenEndpoint => {
+                ("token-endpoint", "Token endpoint", "without a session: 401 in JSON, which nothing keeps")
+            }
             Self::Provider => ("provider", "OpenID provider", "a discovery document with our issuer, and keys"),
             Self::RedirectUri => ("redirect-uri", "Redirect URI", "the provider knows it"),
             Self::Administration => {
@@ -165,6 +223,9 @@ impl Check {
             Self::WebIntegration => ("web-integration", "Web integration", "it is there and lists our origin"),
             Self::ContentSecurity => {
                 ("content-security", "Content security policy", "frame-ancestors lists our origin")
+            }
+            Self::SessionAges => {
+                ("session-ages", "Ages of sessions", "sessions live there as long as this server assumes")
             }
             Self::Groups => ("groups", "Creation of groups", "on, since tokens name groups"),
             Self::App => ("app", "App", "it is there"),

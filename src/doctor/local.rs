@@ -14,6 +14,7 @@ pub(super) async fn examine(doctor: &Doctor, hints: &[String], who: &Who, tell: 
     tell(key(doctor));
     tell(certificate(doctor));
     tell(token(doctor, who));
+    tell(selections(doctor));
     tell(store(doctor).await);
     tell(Look::new(Check::SessionStore, "settings").skip("sessions are in the database"));
     tell(public_address(doctor));
@@ -50,6 +51,7 @@ fn of_problem(problem: &Problem) -> Finding {
         () if is_of_key && reason.contains("certificate") => (Check::Certificate, Some("certificate-broken")),
         () if is_of_key => (Check::SigningKey, None),
         () if variable == "QLIK_JWT_LIFETIME" => (Check::Token, Some("token-lifetime")),
+        () if variable == "SUBJECT_TEMPLATE" && reason.contains("change") => (Check::Subject, Some("subject-changes")),
         () => (Check::Configuration, None),
     };
     let finding = Look::new(check, variable).fail(format!("{variable} {reason}"), remedy);
@@ -99,6 +101,23 @@ fn token(doctor: &Doctor, who: &Who) -> Finding {
         return Finding { advice: advice::named("token-incomplete"), ..finding };
     }
     look.pass(format!("issuer {}, key ID {}, subject {}", settings.issuer(), settings.key_id(), subject.id))
+}
+
+/// With one name for all, the engine takes the sessions of one user for one (Qlik Cloud facts, section F.1).
+fn selections(doctor: &Doctor) -> Finding {
+    let look = Look::new(Check::Selections, "QLIK_IDENTITY, identity of pages");
+    let shared: Vec<_> = doctor
+        .config
+        .pages
+        .all()
+        .iter()
+        .filter_map(|page| Some(format!("{} ({})", page.slug, page.identity.as_ref()?)))
+        .collect();
+    if shared.is_empty() {
+        return look.pass("the name of each session is its own");
+    }
+    let found = format!("one name for all sessions of a user: {}", shared.join(", "));
+    look.sign(Outcome::Warning, found, Sign::SelectionsShared)
 }
 
 async fn store(doctor: &Doctor) -> Finding {

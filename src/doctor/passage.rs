@@ -2,7 +2,7 @@
 
 use reqwest::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderName, ORIGIN,
+    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, CACHE_CONTROL, HeaderMap, HeaderName, ORIGIN,
 };
 use reqwest::{Method, Response};
 use serde_json::Value;
@@ -21,6 +21,7 @@ pub(super) async fn examine(doctor: &Doctor, answers: bool, tell: Tell<'_>) {
     tell(preflight(doctor, answers).await);
     tell(product_info(doctor, answers).await);
     tell(portal(doctor).await);
+    tell(token_endpoint(doctor).await);
     if let Some(sibling) = &doctor.config.server.proxy_url {
         tell(sibling_origin(doctor, sibling).await);
     }
@@ -116,6 +117,28 @@ async fn portal(doctor: &Doctor) -> Finding {
     let address = format!("{ours}/healthz");
     let is_ours = |body: &Value| body["status"] == "ok";
     own(doctor, Look::new(Check::OwnPaths, format!("GET {address}")), &address, is_ours).await
+}
+
+/// Whatever lies before this server must neither keep what it answers nor answer in its place: the page's token would be another's, or
+/// none.
+async fn token_endpoint(doctor: &Doctor) -> Finding {
+    let address = format!("{}/token", doctor.config.server.public_url);
+    let look = Look::new(Check::TokenEndpoint, format!("GET {address}"));
+    let response = match doctor.client.get(&address).timeout(CALL).send().await {
+        Ok(response) => response,
+        Err(_) => return look.skip("it cannot be reached from here"),
+    };
+    let cached = response.headers().get(CACHE_CONTROL).and_then(|said| said.to_str().ok()).map(str::to_owned);
+    let (status, (told, body)) = reach::told(response).await;
+    if status != 401 || body.is_none_or(|body| body["error"] != "session_expired") {
+        let found = format!("something else answers, with {told}");
+        return look.sign(Outcome::Failure, found, Sign::EmbedAsksToAuthorize);
+    }
+    if !cached.as_deref().unwrap_or_default().contains("no-store") {
+        let found = format!("the answer may be kept: cache-control is {}", cached.as_deref().unwrap_or("missing"));
+        return look.sign(Outcome::Failure, found, Sign::TokenReplayed);
+    }
+    look.pass("401 for strangers, and nothing keeps it")
 }
 
 async fn sibling_origin(doctor: &Doctor, sibling: &Origin) -> Finding {

@@ -51,7 +51,7 @@ pub(super) async fn examine(client: &Client, tenant: &Tenant, now: OffsetDateTim
 async fn name(tenant: &Origin, is_direct: bool) -> Finding {
     let url = Url::parse(tenant.as_str()).ok();
     let host = url.as_ref().and_then(Url::host);
-    let look = Look::new(Check::TenantName, tenant.authority());
+    let look = Look::new(Check::TenantName, tenant.host());
     let Some(Host::Domain(name)) = host else { return look.skip("it is an address already") };
     if !is_direct {
         return look.skip("the proxy of this network looks it up");

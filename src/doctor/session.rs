@@ -11,7 +11,7 @@ use url::Url;
 use super::finding::{Check, Finding, Look, Outcome};
 use super::{CALL, Doctor, Tell, Who, reach};
 use crate::advice::{self, Answer, At, Finding as Sign, Told};
-use crate::qlik::cookies::Cookies;
+use crate::qlik::cookies::{Cookies, is_routine};
 use crate::qlik::session;
 
 /// For so long a new user may be refused without a reason (section F.5).
@@ -48,7 +48,7 @@ pub(super) async fn examine(doctor: &Doctor, answers: bool, who: &Who, tell: Tel
         Ok(signed_in) => signed_in,
         Err(finding) => {
             tell(finding);
-            for check in [Check::Cookies, Check::User, Check::Csrf] {
+            for check in [Check::Cookies, Check::User, Check::Links, Check::Csrf] {
                 tell(Look::new(check, "the session at the tenant").skip("nobody is signed in there"));
             }
             return None;
@@ -58,13 +58,14 @@ pub(super) async fn examine(doctor: &Doctor, answers: bool, who: &Who, tell: Tel
     kept.update(response.headers().get_all(SET_COOKIE), doctor.now());
     tell(cookies(doctor, &response, kept.header(doctor.now()).is_some()));
     let Some(cookies) = kept.header(doctor.now()) else {
-        for check in [Check::User, Check::Csrf] {
+        for check in [Check::User, Check::Links, Check::Csrf] {
             tell(Look::new(check, "the session at the tenant").skip("there is no cookie to ask with"));
         }
         return None;
     };
     let (finding, user) = user(doctor, &cookies, &subject.id).await;
     tell(finding);
+    tell(links(doctor, user.as_ref()));
     let (finding, csrf) = csrf(doctor, &cookies).await;
     tell(finding);
     let is_new = user.as_ref().is_some_and(|user| is_new(user, doctor.now()));
@@ -101,17 +102,20 @@ fn cookies(doctor: &Doctor, response: &Response, is_session: bool) -> Finding {
         .headers()
         .get_all(SET_COOKIE)
         .iter()
-        .filter_map(|line| line.to_str().ok().map(str::to_ascii_lowercase))
+        .filter_map(|line| line.to_str().ok().map(str::to_owned))
         .collect();
     let names: Vec<&str> = lines.iter().filter_map(|line| line.split('=').next()).map(str::trim).collect();
     if !is_session {
         return look.sign(Outcome::Failure, "the login was accepted, and no cookie was set", Sign::CookiesNotSet);
     }
-    let has = |line: &str, what: &str| line.split(';').skip(1).any(|part| part.trim().replace(' ', "") == what);
+    let has = |line: &str, what: &str| {
+        line.split(';').skip(1).any(|part| part.trim().replace(' ', "").eq_ignore_ascii_case(what))
+    };
     let closed: Vec<_> = lines
         .iter()
         .zip(&names)
-        .filter(|(line, _)| !(has(line, "samesite=none") && has(line, "secure")))
+        // A load balancer sets one of its two cookies for its own site alone, and means it.
+        .filter(|(line, name)| !is_routine(name) && !(has(line, "samesite=none") && has(line, "secure")))
         .map(|(_, name)| *name)
         .collect();
     let all = names.join(", ");
@@ -135,6 +139,10 @@ async fn user(doctor: &Doctor, cookies: &HeaderValue, subject: &str) -> (Finding
         Ok(response) => response,
         Err(problem) => return (unreachable(look, At::UsersMe, problem), None),
     };
+    if let Some(elsewhere) = elsewhere(&response) {
+        let found = format!("it leads to {elsewhere}: if that is this tenant's other name, set QLIK_TENANT to it");
+        return (look.sign(Outcome::Failure, found, Sign::LinksLeave), None);
+    }
     let (status, (told, body)) = reach::told(response).await;
     let user = match body.filter(|_| status == 200) {
         Some(user) if user.is_object() => user,
@@ -164,6 +172,21 @@ async fn user(doctor: &Doctor, cookies: &HeaderValue, subject: &str) -> (Finding
         }
     };
     (finding, Some(user))
+}
+
+/// A tenant has two names (section J). Addresses with the other one would lead browsers away from a proxy, and from their cookies.
+fn links(doctor: &Doctor, user: Option<&Value>) -> Finding {
+    let look = Look::new(Check::Links, "links.self.href in the answer to users/me");
+    let tenant = &doctor.config.tenant.origin;
+    match user.and_then(|user| user["links"]["self"]["href"].as_str()) {
+        None => look.skip("there is none"),
+        Some(link) if link.starts_with('/') || link.starts_with(&format!("{tenant}/")) => look.pass("this tenant's"),
+        Some(link) => {
+            let host = Url::parse(link).map(|link| link.origin().ascii_serialization()).unwrap_or_default();
+            let found = format!("it leads to {host}: if that is this tenant's other name, set QLIK_TENANT to it");
+            look.sign(Outcome::Warning, found, Sign::LinksLeave)
+        }
+    }
 }
 
 fn is_new(user: &Value, now: OffsetDateTime) -> bool {
@@ -207,6 +230,13 @@ fn leads_to(response: &Response, from: &str) -> Option<String> {
     // The login page is where pages lead whose session is over.
     let is_login = there.path().starts_with("/login");
     (there.origin() == from.origin() && !is_login).then(|| there.to_string())
+}
+
+/// The other origin to which an answer leads.
+fn elsewhere(response: &Response) -> Option<String> {
+    let location = response.headers().get(LOCATION).filter(|_| response.status().is_redirection())?.to_str().ok()?;
+    let there = response.url().join(location).ok()?;
+    (there.origin() != response.url().origin()).then(|| there.origin().ascii_serialization())
 }
 
 pub(super) fn unreachable(look: Look, at: At, problem: reqwest::Error) -> Finding {

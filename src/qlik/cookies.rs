@@ -129,7 +129,8 @@ pub fn is_all_routine(lines: &[HeaderValue]) -> bool {
 /// How the names of AWS's stickiness cookies begin.
 const STICKY: &str = "AWSALB";
 
-fn is_routine(name: &str) -> bool {
+/// Whether a cookie of this name says by which machine of the tenant we are served, and nothing of the session.
+pub fn is_routine(name: &str) -> bool {
     name.starts_with(STICKY)
 }
 

@@ -6,6 +6,7 @@ mod browser;
 mod config;
 mod denied;
 mod docs;
+mod doctor;
 mod flow;
 mod hand_over;
 mod header;
