@@ -1,6 +1,7 @@
 //! Whether the tenant can be reached at all, and what time it is there.
 
 use std::error::Error as _;
+use std::io;
 use std::time::Duration;
 
 use reqwest::Client;
@@ -131,15 +132,18 @@ pub(super) fn silent(problem: &reqwest::Error) -> Silent {
     if problem.is_timeout() {
         return Silent::TimedOut;
     }
-    let mut words = String::new();
+    let (mut words, mut of_tls) = (String::new(), false);
     let mut source = problem.source();
     while let Some(cause) = source {
         words.push_str(&cause.to_string().to_ascii_lowercase());
+        // What an error of the system wraps is no source of it.
+        let wrapped = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        of_tls |= wrapped.is_some_and(|wrapped| wrapped.is::<rustls::Error>());
         source = cause.source();
     }
     match () {
-        () if words.contains("dns") || words.contains("name or service") => Silent::Name,
-        () if words.contains("certificate") || words.contains("tls") || words.contains("handshake") => Silent::Tls,
+        () if words.contains("dns error") => Silent::Name,
+        () if of_tls => Silent::Tls,
         () if problem.is_connect() => Silent::Refused,
         () => Silent::Broken,
     }
