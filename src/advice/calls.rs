@@ -43,8 +43,7 @@ pub(super) static CONNECTION_REFUSED: Advice = Advice {
     symptom: "No connection to the tenant",
     meaning: "Something refused the connection: a firewall, a proxy that must be used, or nobody listens at that address.",
     who: Who::Operator,
-    remedy: "Let this server connect to port 443 of the tenant. Where a proxy has to be used, name it in HTTPS_PROXY; \
-             what is passed on in the flow `proxy` needs a way without one.",
+    remedy: "Let this server connect to port 443 of the tenant. Where a proxy has to be used, name it in HTTPS_PROXY.",
     where_to_click: None,
     retry: Retry::Later,
     visitor: says(NOT_REACHED, AGAIN),

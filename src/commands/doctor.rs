@@ -183,13 +183,22 @@ impl Report {
             println!("{report:#}");
         } else {
             let erase = if self.terminal { "\r\x1b[K" } else { "" };
-            let counts: Vec<_> = counts.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
+            let counts: Vec<_> = counts.iter().map(|(outcome, count)| counted(*outcome, *count)).collect();
             println!("{erase}\n{}", counts.join(", "));
             println!(
                 "What a visitor's browser does with the tenant's cookies, no server can see: open a page to know."
             );
         }
         Ok(self.count(Outcome::Failure))
+    }
+}
+
+fn counted(outcome: Outcome, count: usize) -> String {
+    match (outcome, count) {
+        (Outcome::Pass, count) => format!("{count} passed"),
+        (Outcome::Skipped, count) => format!("{count} skipped"),
+        (outcome, 1) => format!("1 {outcome}"),
+        (outcome, count) => format!("{count} {outcome}s"),
     }
 }
 

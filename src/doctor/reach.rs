@@ -1,6 +1,6 @@
 //! Whether the tenant can be reached at all, and what time it is there.
 
-use std::error::Error as _;
+use std::error::Error;
 use std::io;
 use std::time::Duration;
 
@@ -136,9 +136,7 @@ pub(super) fn silent(problem: &reqwest::Error) -> Silent {
     let mut source = problem.source();
     while let Some(cause) = source {
         words.push_str(&cause.to_string().to_ascii_lowercase());
-        // What an error of the system wraps is no source of it.
-        let wrapped = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        of_tls |= wrapped.is_some_and(|wrapped| wrapped.is::<rustls::Error>());
+        of_tls |= is_of_tls(cause);
         source = cause.source();
     }
     match () {
@@ -147,6 +145,12 @@ pub(super) fn silent(problem: &reqwest::Error) -> Silent {
         () if problem.is_connect() => Silent::Refused,
         () => Silent::Broken,
     }
+}
+
+/// What an error of the system wraps is no source of it.
+fn is_of_tls(cause: &(dyn Error + 'static)) -> bool {
+    let wrapped = || cause.downcast_ref::<io::Error>()?.get_ref();
+    cause.is::<rustls::Error>() || wrapped().is_some_and(|wrapped| is_of_tls(wrapped))
 }
 
 /// The innermost reason, which is the one that says something; without the address.
