@@ -133,8 +133,9 @@ pub struct Advice {
 
 impl Advice {
     /// What to do, in one sentence, for a line of a log.
-    pub fn in_short(&self) -> &'static str {
-        self.remedy.split_once(". ").map_or(self.remedy, |(first, _)| first).trim_end_matches('.')
+    pub fn in_short(&self) -> String {
+        let first = self.remedy.split_once(". ").map_or(self.remedy, |(first, _)| first);
+        plain(first.trim_end_matches('.'))
     }
 
     /// The page about it, below `docs/`.
@@ -173,6 +174,11 @@ pub fn all() -> impl Iterator<Item = &'static Advice> {
 /// The entry with this id.
 pub fn named(id: &str) -> Option<&'static Advice> {
     all().find(|advice| advice.id == id)
+}
+
+/// A text of the catalogue without the marks that say in the documentation what is code.
+pub fn plain(text: &str) -> String {
+    text.replace('`', "")
 }
 
 /// What visitors are told, for an entry.

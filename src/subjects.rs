@@ -11,6 +11,7 @@ use std::sync::Arc;
 use moka::sync::Cache;
 use time::{Duration, OffsetDateTime};
 
+use crate::advice::Advice;
 use crate::identity::{Identity, Subject};
 use crate::mapping::{Decision, Denied, Mapping, Step};
 use crate::qlik::Tenant;
@@ -62,6 +63,13 @@ pub enum Error {
     /// The tenant did not say who it is.
     #[error(transparent)]
     LookUp(#[from] users::Error),
+}
+
+impl Error {
+    /// What it means, and what to do, where that is the tenant's answer or its silence.
+    pub fn advice(&self) -> Option<&'static Advice> {
+        if let Self::LookUp(problem) = self { problem.advice() } else { None }
+    }
 }
 
 /// What decided.

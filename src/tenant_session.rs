@@ -13,6 +13,7 @@ use moka::sync::Cache;
 use reqwest::Client;
 use time::OffsetDateTime;
 
+use crate::advice::{self, Advice};
 use crate::audit::Caller;
 use crate::identity::Identity;
 use crate::mapping::Denied;
@@ -94,6 +95,8 @@ pub enum Error {
     Unreachable {
         /// What happened.
         why: Arc<str>,
+        /// What it means, and what to do.
+        advice: &'static Advice,
         /// It is not asked again before.
         retry_after: Duration,
     },
@@ -109,6 +112,17 @@ impl From<store::Error> for Error {
 }
 
 impl Error {
+    /// What it means, and what to do, where that is the tenant's answer or its silence.
+    pub fn advice(&self) -> Option<&'static Advice> {
+        match self {
+            Self::Refused { refusal, .. } => Some(refusal.advice()),
+            Self::Unreachable { advice, .. } => Some(advice),
+            Self::Paused { .. } => advice::named("too-many-requests"),
+            Self::Subjects(problem) => problem.advice(),
+            Self::Denied(_) | Self::Token(_) | Self::Store(_) | Self::SessionEnded => None,
+        }
+    }
+
     /// When another try makes sense, if time mends it.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

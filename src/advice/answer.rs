@@ -1,5 +1,8 @@
 //! What was answered, as a value.
 
+use std::error::Error;
+use std::io;
+
 /// Which call was answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum At {
@@ -72,6 +75,8 @@ pub enum Silent {
     Name,
     /// Nobody listens there, or a firewall refuses.
     Refused,
+    /// The proxy of our own network lets nobody through.
+    WayOut,
     /// The certificate, or TLS itself.
     Tls,
     /// Not in time.
@@ -82,7 +87,48 @@ pub enum Silent {
 
 impl Silent {
     /// Every reason.
-    pub const ALL: [Self; 5] = [Self::Name, Self::Refused, Self::Tls, Self::TimedOut, Self::Broken];
+    pub const ALL: [Self; 6] = [Self::Name, Self::Refused, Self::WayOut, Self::Tls, Self::TimedOut, Self::Broken];
+
+    /// Why a call failed, from the error and what lies below it. That a name is not known, or that a proxy lets nobody
+    /// through, nothing but words says: those of the operating system, and of hyper-util.
+    pub fn of(problem: &(dyn Error + 'static)) -> Self {
+        let is_connect = problem.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_connect);
+        let mut below = Some(problem);
+        while let Some(problem) = below {
+            if problem.is::<rustls::Error>() {
+                return Self::Tls;
+            }
+            let words = problem.to_string();
+            if words.contains("tunnel error") {
+                return Self::WayOut;
+            }
+            if words.contains("dns error") || words.contains("failed to lookup address") {
+                return Self::Name;
+            }
+            if let Some(problem) = problem.downcast_ref::<io::Error>() {
+                match problem.kind() {
+                    io::ErrorKind::ConnectionRefused
+                    | io::ErrorKind::HostUnreachable
+                    | io::ErrorKind::NetworkUnreachable
+                    | io::ErrorKind::PermissionDenied => return Self::Refused,
+                    io::ErrorKind::TimedOut => return Self::TimedOut,
+                    _ => {}
+                }
+            }
+            if let Some(problem) = problem.downcast_ref::<reqwest::Error>()
+                && problem.is_timeout()
+            {
+                return Self::TimedOut;
+            }
+            // What an I/O error wraps is not its source, but itself.
+            let inside = problem.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+            below = match inside {
+                Some(inside) => Some(inside),
+                None => problem.source(),
+            };
+        }
+        if is_connect { Self::Refused } else { Self::Broken }
+    }
 }
 
 /// What was found without an answer that says so: by a comparison, by what does not come, or by the eye.

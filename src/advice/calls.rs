@@ -10,6 +10,7 @@ const NOT_UNDERSTOOD: &str = "Qlik Cloud gave an answer that this page does not 
 pub(super) const ENTRIES: &[&Advice] = &[
     &NAME_UNKNOWN,
     &CONNECTION_REFUSED,
+    &NO_WAY_OUT,
     &TLS_FAILED,
     &NO_ANSWER_IN_TIME,
     &CONNECTION_BROKEN,
@@ -41,9 +42,23 @@ pub(super) static NAME_UNKNOWN: Advice = Advice {
 pub(super) static CONNECTION_REFUSED: Advice = Advice {
     id: "connection-refused",
     symptom: "No connection to the tenant",
-    meaning: "Something refused the connection: a firewall, a proxy that must be used, or nobody listens at that address.",
+    meaning: "Something refused the connection: a firewall, or nobody listens at that address. Perhaps the way leads through a proxy \
+              of the network.",
     who: Who::Operator,
-    remedy: "Let this server connect to port 443 of the tenant. Where a proxy has to be used, name it in HTTPS_PROXY.",
+    remedy: "Let this server connect to port 443 of the tenant. Where a proxy has to be used, name it in `HTTPS_PROXY`.",
+    where_to_click: None,
+    retry: Retry::Later,
+    visitor: says(NOT_REACHED, AGAIN),
+};
+
+pub(super) static NO_WAY_OUT: Advice = Advice {
+    id: "no-way-out",
+    symptom: "The proxy of the network lets nobody through to the tenant",
+    meaning: "The proxy in `HTTPS_PROXY` cannot be reached, does not answer, or refused: with 407 it wants a user name and a password, \
+              with 403 it does not allow the tenant.",
+    who: Who::Operator,
+    remedy: "Check `HTTPS_PROXY`, and that the proxy allows the tenant with CONNECT to port 443. User name and password stand before the \
+             host, as in `http://name:password@proxy.example:3128`; what is reached without it is in `NO_PROXY`.",
     where_to_click: None,
     retry: Retry::Later,
     visitor: says(NOT_REACHED, AGAIN),

@@ -1,14 +1,13 @@
 //! What is made of the catalogue: a page of the documentation, and the tables for the browser. Both are committed; a test compares
 //! them, and `make advice` writes them anew.
 
-#[cfg(test)]
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
 
 use super::tables::{CLOSES, CLOSES_WHEN_OPEN, CODES, DETAILS, ERRORS, PROVIDER_CODES, STATES, STATUSES, of};
-use super::{Advice, Answer, At, CHAPTERS, Finding, all};
+use super::{Advice, Answer, At, CHAPTERS, Finding, Silent, all};
 
 /// `docs/troubleshooting.md`.
 pub fn page() -> String {
@@ -84,8 +83,8 @@ pub fn script() -> String {
          * @typedef {\"no\" | \"once\" | \"later\" | \"soon\" | \"reconnect\"} Retry\n \
          * @typedef {{ what: string, advice: string, retry: Retry }} Entry\n */\n",
     );
-    // Whatever the tables below lead to has a sentence; a test says so.
-    let entries = all().filter_map(|advice| {
+    let wanted = in_browser();
+    let entries = all().filter(|advice| wanted.contains(advice.id)).filter_map(|advice| {
         let sentence = advice.visitor?;
         Some((advice.id, json!({ "what": sentence.what, "advice": sentence.advice, "retry": advice.retry.as_str() })))
     });
@@ -102,9 +101,8 @@ pub fn script() -> String {
     );
     let statuses = STEPS.iter().map(|(step, at)| {
         let rows = STATUSES.iter().filter(|((row, _), _)| row == at);
-        let other = of(&Answer::Http { at: *at, status: 418, code: None, detail: "", html: false });
         let rows = rows.map(|((_, status), advice)| (status.to_string(), advice.id.into()));
-        (*step, object(rows.chain([("other".to_owned(), other.id.into())])))
+        (*step, object(rows.chain([("other".to_owned(), other(*at).id.into())])))
     });
     put(&mut script, "By call and status.", "Record<string, Record<string, string>>", "STATUSES", object(statuses));
     let closes = CLOSES.iter().map(|(code, advice)| (code.to_string(), advice.id.into()));
@@ -121,29 +119,53 @@ pub fn script() -> String {
     put(&mut script, "By errors of the engine.", "Record<number, string>", "ERRORS", object(errors));
     let states = STATES.iter().map(|(state, advice)| (*state, advice.id.into()));
     put(&mut script, "By states of `OnConnected`.", "Record<string, string>", "STATES", object(states));
-    put(&mut script, "Where nothing else fits.", "Record<string, string>", "OTHERWISE", otherwise());
+    put(
+        &mut script,
+        "Where nothing else fits.",
+        "Record<string, string>",
+        "OTHERWISE",
+        object(otherwise().map(|(what, advice)| (what, advice.id.into()))),
+    );
     script
 }
 
 /// The entries that stand for whatever no table has.
-fn otherwise() -> Value {
+fn otherwise() -> [(&'static str, &'static Advice); 14] {
     let http = |status, html| of(&Answer::Http { at: At::Rest, status, code: None, detail: "", html });
-    object([
-        ("tooMany", http(429, false).id.into()),
-        ("trouble", http(500, false).id.into()),
-        ("html", http(400, true).id.into()),
-        ("early", of(&Answer::Close { code: 1006, open: false }).id.into()),
-        ("lost", of(&Answer::Close { code: 1006, open: true }).id.into()),
-        ("error", of(&Answer::Engine(0)).id.into()),
-        ("state", of(&Answer::State("")).id.into()),
-        ("silence", of(&Answer::Silence).id.into()),
-        ("cookiesBlocked", of(&Answer::Found(Finding::CookiesBlocked)).id.into()),
-        ("hidden", of(&Answer::Found(Finding::AnswerHidden)).id.into()),
-        ("unreachable", of(&Answer::Unreachable { at: At::UsersMe, why: super::Silent::Refused }).id.into()),
-        ("otherSubject", of(&Answer::Found(Finding::OtherSubject)).id.into()),
-        ("noCsrfToken", of(&Answer::Found(Finding::NoCsrfToken)).id.into()),
-        ("pathsNotServed", of(&Answer::Found(Finding::PathsNotServed)).id.into()),
-    ])
+    let found = |finding| of(&Answer::Found(finding));
+    [
+        ("tooMany", http(429, false)),
+        ("trouble", http(500, false)),
+        ("html", http(400, true)),
+        ("early", of(&Answer::Close { code: 1006, open: false })),
+        ("lost", of(&Answer::Close { code: 1006, open: true })),
+        ("error", of(&Answer::Engine(0))),
+        ("state", of(&Answer::State(""))),
+        ("silence", of(&Answer::Silence)),
+        ("cookiesBlocked", found(Finding::CookiesBlocked)),
+        ("hidden", found(Finding::AnswerHidden)),
+        ("unreachable", of(&Answer::Unreachable { at: At::UsersMe, why: Silent::Refused })),
+        ("otherSubject", found(Finding::OtherSubject)),
+        ("noCsrfToken", found(Finding::NoCsrfToken)),
+        ("pathsNotServed", found(Finding::PathsNotServed)),
+    ]
+}
+
+/// What a call is answered with a status that no table has.
+fn other(at: At) -> &'static Advice {
+    of(&Answer::Http { at, status: 418, code: None, detail: "", html: false })
+}
+
+/// The ids of all entries that the browser's page may look up; also by what our server says of a login of its own.
+pub(super) fn in_browser() -> BTreeSet<&'static str> {
+    let words = CODES.iter().chain(&DETAILS).chain(&STATES).map(|row| row.1);
+    let closes = CLOSES.iter().chain(&CLOSES_WHEN_OPEN).map(|row| row.1);
+    let errors = ERRORS.iter().map(|row| row.1);
+    let steps = STATUSES.iter().filter(|((at, _), _)| STEPS.iter().any(|(_, step)| step == at)).map(|row| row.1);
+    let others = STEPS.iter().map(|(_, at)| other(*at)).chain(otherwise().map(|row| row.1));
+    let no_cookies = of(&Answer::Found(Finding::CookiesNotSet));
+    let all = words.chain(closes).chain(errors).chain(steps).chain(others).chain([no_cookies]);
+    all.map(|advice| advice.id).collect()
 }
 
 fn object<K: Into<String>>(members: impl IntoIterator<Item = (K, Value)>) -> Value {
@@ -152,17 +174,4 @@ fn object<K: Into<String>>(members: impl IntoIterator<Item = (K, Value)>) -> Val
 
 fn put(script: &mut String, what: &str, kind: &str, name: &str, value: Value) {
     let _ = write!(script, "\n/** {what} @type {{Readonly<{kind}>}} */\nexport const {name} = {value:#};\n");
-}
-
-/// The ids of all entries that the browser's page may look up.
-#[cfg(test)]
-pub(super) fn in_browser() -> BTreeSet<&'static str> {
-    let tables = CODES.iter().chain(&DETAILS).chain(&STATES).map(|(_, advice)| advice.id);
-    let numbers = CLOSES.iter().chain(&CLOSES_WHEN_OPEN).map(|(_, advice)| advice.id);
-    let steps = STATUSES.iter().filter(|((at, _), _)| STEPS.iter().any(|(_, step)| step == at));
-    tables
-        .chain(numbers)
-        .chain(ERRORS.iter().map(|(_, advice)| advice.id))
-        .chain(steps.map(|(_, advice)| advice.id))
-        .collect()
 }

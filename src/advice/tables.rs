@@ -163,6 +163,7 @@ pub fn of(answer: &Answer<'_>) -> &'static Advice {
         Answer::Unreachable { why, .. } => match why {
             Silent::Name => &calls::NAME_UNKNOWN,
             Silent::Refused => &calls::CONNECTION_REFUSED,
+            Silent::WayOut => &calls::NO_WAY_OUT,
             Silent::Tls => &calls::TLS_FAILED,
             Silent::TimedOut => &calls::NO_ANSWER_IN_TIME,
             Silent::Broken => &calls::CONNECTION_BROKEN,

@@ -1,10 +1,11 @@
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 
 use super::tables::{CLOSES, CLOSES_WHEN_OPEN, CODES, DETAILS, ERRORS, PROVIDER_CODES, STATES, STATUSES};
 use super::*;
+
+mod made;
 
 fn http<'a>(at: At, status: u16, code: &'a str, detail: &'a str) -> Answer<'a> {
     Answer::Http { at, status, code: Some(code).filter(|code| !code.is_empty()), detail, html: false }
@@ -92,9 +93,9 @@ fn each_answer_to_other_calls_has_its_entry() {
     let silences = Silent::ALL.map(|why| Answer::Unreachable { at: At::Login, why });
     assert_eq!(
         ids(silences),
-        ["name-unknown", "connection-refused", "tls-failed", "no-answer-in-time", "connection-broken"]
+        ["name-unknown", "connection-refused", "no-way-out", "tls-failed", "no-answer-in-time", "connection-broken"]
     );
-    assert_eq!(ids(Silent::ALL.map(|why| Answer::Unreachable { at: At::Provider, why })), ["provider-unavailable"; 5]);
+    assert_eq!(ids(Silent::ALL.map(|why| Answer::Unreachable { at: At::Provider, why })), ["provider-unavailable"; 6]);
 }
 
 /// Section F.4. What a client should do is the last column of its table: 4003, 4004 and 4007 are to be carried on.
@@ -279,13 +280,6 @@ fn no_row_of_a_table_hides_another() {
 }
 
 #[test]
-fn whatever_a_page_may_meet_has_a_sentence_for_visitors() {
-    let told: BTreeSet<_> = all().filter(|advice| advice.visitor.is_some()).map(|advice| advice.id).collect();
-    let missing: Vec<_> = render::in_browser().difference(&told).copied().collect();
-    assert_eq!(missing, Vec::<&str>::new());
-}
-
-#[test]
 fn what_was_said_is_kept() {
     let read = |status, body: &str| {
         let told = Told::read(status, false, body);
@@ -366,27 +360,5 @@ proptest! {
         prop_assert!(told.words.chars().count() <= 300);
         prop_assert!(!told.to_string().contains(char::is_control));
         prop_assert!(named(told.advice(at).id).is_some());
-    }
-}
-
-/// What is made of the catalogue, and where it lies.
-fn made() -> [(PathBuf, String); 2] {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    [(root.join("docs/troubleshooting.md"), page()), (root.join("static/js/catalogue.js"), script())]
-}
-
-#[test]
-fn what_is_made_of_the_catalogue_is_committed() {
-    for (path, made) in made() {
-        let committed = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(committed == made, "{} is not what the catalogue says: run `make advice`", path.display());
-    }
-}
-
-#[test]
-#[ignore = "writes files: `make advice` runs it"]
-fn what_is_made_of_the_catalogue_is_written() {
-    for (path, made) in made() {
-        std::fs::write(path, made).expect("the sources can be written");
     }
 }

@@ -20,13 +20,15 @@ use time::{Duration, OffsetDateTime};
 
 use crate::clock::Clock;
 use crate::identity::{Identity, Source};
-use crate::store::{self, Kind, SessionsOf, Store};
+use crate::store::{Kind, SessionsOf, Store};
 
 pub mod claims;
+mod error;
 mod id_token;
 mod logout;
 mod provider;
 
+pub use error::Error;
 use provider::{Metadata, Provider};
 
 /// How long a visitor may take at the provider.
@@ -59,51 +61,6 @@ pub struct Settings {
     pub redirect: RedirectUrl,
     /// Where the provider sends browsers after signing out.
     pub after_logout: Url,
-}
-
-/// Why somebody could not sign in, or a logout token was refused. Messages are for the log.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The provider does not answer, or says that it cannot at the moment.
-    #[error("the OpenID provider is not available: {0}")]
-    Unavailable(String),
-    /// The provider's answer cannot be used, or it does not take us for its client.
-    #[error("the OpenID provider cannot be used: {0}")]
-    Unusable(String),
-    /// No sign-in is under way with this `state`: it is too old, was finished already, or never began.
-    #[error("no sign-in is under way with the state of this answer")]
-    NotPending,
-    /// The answer came to another browser than the one that began.
-    #[error("the answer did not come to the browser that began the sign-in")]
-    OtherBrowser,
-    /// The provider did not let the visitor in.
-    #[error("the OpenID provider refused the sign-in: {0}")]
-    Refused(String),
-    /// What the provider is said to have said could not be verified.
-    #[error("not verified: {0}")]
-    Unverified(String),
-    /// More is said about this person than a session can hold.
-    #[error(
-        "what is said about {id} takes {size} bytes, and {limit} are kept at the most: let the provider send fewer"
-    )]
-    TooMuch {
-        /// The subject at the provider.
-        id: String,
-        /// In bytes of JSON.
-        size: usize,
-        /// The same.
-        limit: usize,
-    },
-    /// The store did not answer.
-    #[error(transparent)]
-    Store(#[from] store::Error),
-}
-
-impl Error {
-    /// Whom the provider has vouched for all the same: an [`Identity::key`].
-    pub fn whose(&self) -> Option<String> {
-        if let Self::TooMuch { id, .. } = self { Some(Identity::key_of(Source::Oidc, id)) } else { None }
-    }
 }
 
 /// What the provider's answer says, as the browser brings it (RFC 6749, sections 4.1.2 and 4.1.2.1; RFC 9207).
@@ -381,16 +338,4 @@ fn with_causes(problem: &dyn std::error::Error) -> String {
         cause = problem.source();
     }
     printable(&said)
-}
-
-impl From<provider::HttpError> for Error {
-    fn from(problem: provider::HttpError) -> Self {
-        Self::Unavailable(with_causes(&problem))
-    }
-}
-
-impl From<id_token::Problem> for Error {
-    fn from(problem: id_token::Problem) -> Self {
-        Self::Unverified(with_causes(&problem))
-    }
 }

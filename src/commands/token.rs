@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::advice::{self, Advice};
 use crate::config::{self, Env, ToFindSubjects};
 use crate::identity::{Account, Subject};
 use crate::qlik::{Tenant, session, token};
@@ -107,7 +108,13 @@ async fn attempt(
     now: OffsetDateTime,
 ) -> anyhow::Result<()> {
     let token = settings.mint(subject, now)?;
-    session::log_in(&tenant.client()?, &tenant.origin, &token, now).await?;
+    let client = tenant.client()?;
+    if let Err(problem) = session::log_in(&client, &tenant.origin, &token, now).await {
+        let Advice { id, meaning, remedy, .. } = problem.advice();
+        let problem = anyhow::Error::from(problem);
+        let (meaning, remedy) = (advice::plain(meaning), advice::plain(remedy));
+        bail!("{problem:#}\n\n{meaning}\n{remedy}\n(advice: {id}, in docs/troubleshooting.md)");
+    }
     println!("The tenant {} accepted the token: {} is signed in as {}.", tenant.origin, subject.name, subject.id);
     Ok(())
 }

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use super::finding::{Check, Finding, Look, Outcome};
 use super::sheet::{allows, ancestors_of};
 use super::{Doctor, Tell, Who, people};
-use crate::advice::{self, Answer, At, Finding as Sign, Told};
+use crate::advice::{self, Answer, At, Finding as Sign};
 use crate::qlik::api::{Api, Error};
 use crate::qlik::key::KeyError;
 
@@ -78,14 +78,11 @@ pub(super) fn refused(look: Look, at: At, problem: Error) -> Finding {
     match problem {
         Error::Unreachable(problem) => super::session::unreachable(look, at, problem),
         // Less than a tenant administrator's right is enough to look users up: it is no failure.
-        Error::Refused(refusal) if refusal.status == 403 && at == At::Admin => {
-            let told = Told { status: refusal.status, words: refusal.words, ..Told::default() };
-            look.advise(Outcome::Skipped, format!("the tenant does not show it: {told}"), told.advice(at))
+        Error::Refused(refusal) if refusal.status() == 403 && at == At::Admin => {
+            let found = format!("the tenant does not show it: {}", refusal.told);
+            look.advise(Outcome::Skipped, found, refusal.told.advice(at))
         }
-        Error::Refused(refusal) => {
-            let told = Told { status: refusal.status, words: refusal.words, ..Told::default() };
-            look.advise(Outcome::Failure, told.to_string(), told.advice(at))
-        }
+        Error::Refused(refusal) => look.advise(Outcome::Failure, refusal.told.to_string(), refusal.told.advice(at)),
         Error::Unreadable(why) => {
             let answer = Answer::Http { at, status: 200, code: None, detail: why, html: true };
             look.advise(Outcome::Failure, format!("its answer cannot be used: {why}"), advice::of(&answer))

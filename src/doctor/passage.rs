@@ -155,7 +155,7 @@ async fn own(doctor: &Doctor, look: Look, address: &str, is_ours: impl Fn(&Value
                 _ => look.sign(Outcome::Failure, format!("something else answers, with {told}"), Sign::PathsNotServed),
             }
         }
-        Err(problem) => match reach::silent(&problem) {
+        Err(problem) => match Silent::of(&problem) {
             Silent::Refused => look.skip("nobody listens there: start the server to check it"),
             Silent::Name => look.skip("the name is not known to this machine; it may be to browsers"),
             _ => look.sign(Outcome::Failure, reach::cause(problem), Sign::PathsNotServed),

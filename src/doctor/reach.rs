@@ -1,7 +1,6 @@
 //! Whether the tenant can be reached at all, and what time it is there.
 
 use std::error::Error;
-use std::io;
 use std::time::Duration;
 
 use reqwest::Client;
@@ -33,7 +32,7 @@ pub(super) async fn examine(client: &Client, tenant: &Tenant, now: OffsetDateTim
     let clock = Look::new(Check::Clock, "the header Date of the tenant");
     match client.get(&address).timeout(CALL).send().await {
         Err(problem) => {
-            let why = silent(&problem);
+            let why = Silent::of(&problem);
             let advice = advice::of(&Answer::Unreachable { at: At::WellKnown, why });
             tell(look.advise(Outcome::Failure, cause(problem), advice));
             tell(clock.skip("the tenant does not answer"));
@@ -125,32 +124,6 @@ pub(super) async fn text(mut response: reqwest::Response) -> String {
         body.extend_from_slice(&part);
     }
     String::from_utf8_lossy(&body).into_owned()
-}
-
-/// Why there was no answer. The client says it in words alone.
-pub(super) fn silent(problem: &reqwest::Error) -> Silent {
-    if problem.is_timeout() {
-        return Silent::TimedOut;
-    }
-    let (mut words, mut of_tls) = (String::new(), false);
-    let mut source = problem.source();
-    while let Some(cause) = source {
-        words.push_str(&cause.to_string().to_ascii_lowercase());
-        of_tls |= is_of_tls(cause);
-        source = cause.source();
-    }
-    match () {
-        () if words.contains("dns error") => Silent::Name,
-        () if of_tls => Silent::Tls,
-        () if problem.is_connect() => Silent::Refused,
-        () => Silent::Broken,
-    }
-}
-
-/// What an error of the system wraps is no source of it.
-fn is_of_tls(cause: &(dyn Error + 'static)) -> bool {
-    let wrapped = || cause.downcast_ref::<io::Error>()?.get_ref();
-    cause.is::<rustls::Error>() || wrapped().is_some_and(|wrapped| is_of_tls(wrapped))
 }
 
 /// The innermost reason, which is the one that says something; without the address.

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::finding::{Check, Finding, Look, Outcome};
 use super::{CALL, Doctor, Tell, Who, reach};
-use crate::advice::{self, Answer, At, Finding as Sign, Told};
+use crate::advice::{self, Answer, At, Finding as Sign, Silent};
 use crate::qlik::cookies::{Cookies, is_routine};
 use crate::qlik::session;
 
@@ -115,7 +115,7 @@ fn cookies(doctor: &Doctor, response: &Response, is_session: bool) -> Finding {
         .iter()
         .zip(&names)
         // A load balancer sets one of its two cookies for its own site alone, and means it.
-        .filter(|(line, name)| !is_routine(name) && !(has(line, "samesite=none") && has(line, "secure")))
+        .filter(|(line, name)| !(is_routine(name) || has(line, "samesite=none") && has(line, "secure")))
         .map(|(_, name)| *name)
         .collect();
     let all = names.join(", ");
@@ -200,12 +200,11 @@ async fn csrf(doctor: &Doctor, cookies: &HeaderValue) -> (Finding, Option<Header
     match session::csrf_token(&doctor.client, tenant, cookies, doctor.now()).await {
         Ok(csrf) => (look.pass("there is one"), Some(csrf.token)),
         Err(session::Error::Unreachable(problem)) => (unreachable(look, At::Csrf, problem), None),
-        Err(session::Error::Refused(refusal)) if refusal.status == 204 || refusal.status == 200 => {
+        Err(session::Error::Refused(refusal)) if refusal.status() < 300 => {
             (look.sign(Outcome::Failure, "the header qlik-csrf-token is missing", Sign::NoCsrfToken), None)
         }
         Err(session::Error::Refused(refusal)) => {
-            let told = Told { status: refusal.status, words: refusal.words.clone(), ..Told::default() };
-            (look.advise(Outcome::Failure, told.to_string(), told.advice(At::Csrf)), None)
+            (look.advise(Outcome::Failure, refusal.told.to_string(), refusal.advice()), None)
         }
     }
 }
@@ -240,6 +239,6 @@ fn elsewhere(response: &Response) -> Option<String> {
 }
 
 pub(super) fn unreachable(look: Look, at: At, problem: reqwest::Error) -> Finding {
-    let advice = advice::of(&Answer::Unreachable { at, why: reach::silent(&problem) });
+    let advice = advice::of(&Answer::Unreachable { at, why: Silent::of(&problem) });
     look.advise(Outcome::Failure, reach::cause(problem), advice)
 }

@@ -8,7 +8,7 @@ use reqwest::header::CONTENT_SECURITY_POLICY;
 use super::finding::{Check, Finding, Look, Outcome};
 use super::session::{Login, unreachable, with_session};
 use super::{Doctor, Tell, reach};
-use crate::advice::{self, Advice, Answer, At, Finding as Sign, Told};
+use crate::advice::{self, Advice, Answer, At, Finding as Sign, Silent};
 use crate::origin::Origin;
 use crate::pages::{Content, Page};
 use crate::qlik::engine::{self, Engine, Right};
@@ -78,11 +78,9 @@ fn advice(problem: engine::Error) -> &'static Advice {
     use engine::Error;
     match problem {
         Error::Unreachable(problem) => {
-            advice::of(&Answer::Unreachable { at: At::Handshake, why: reach::silent(&problem) })
+            advice::of(&Answer::Unreachable { at: At::Handshake, why: Silent::of(&problem) })
         }
-        Error::Refused(refusal) => {
-            Told { status: refusal.status, words: refusal.words, ..Told::default() }.advice(At::Handshake)
-        }
+        Error::Refused(refusal) => refusal.advice(),
         Error::State(state) => advice::of(&Answer::State(&state)),
         Error::Closed { code, .. } => advice::of(&Answer::Close { code, open: false }),
         Error::Failed { code, .. } => advice::of(&Answer::Engine(i32::try_from(code).unwrap_or(i32::MAX))),

@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 use url::Url;
 
 use super::session::{self, Refusal};
+use crate::advice::At;
 use crate::origin::Origin;
 
 /// The largest answer that is read, in bytes.
@@ -64,7 +65,7 @@ impl Error {
     /// The status with which the tenant refused.
     pub fn status(&self) -> Option<u16> {
         match self {
-            Self::Refused(refusal) => Some(refusal.status),
+            Self::Refused(refusal) => Some(refusal.status()),
             Self::Unreachable(_) | Self::Unreadable(_) => None,
         }
     }
@@ -161,7 +162,7 @@ impl Api {
             "client_id": id, "client_secret": secret.expose_secret(), "grant_type": "client_credentials",
         });
         let address = self.address("/oauth/token")?;
-        let answer = self.send("an access token", Method::POST, &address, None, Some(&body), now).await?;
+        let answer = self.send(At::OauthToken, Method::POST, &address, None, Some(&body), now).await?;
         let answer: Value =
             serde_json::from_slice(&answer).map_err(|_| Error::Unreadable("it is not an access token"))?;
         let token = answer["access_token"].as_str().filter(|token| !token.is_empty());
@@ -184,11 +185,11 @@ impl Api {
         now: OffsetDateTime,
     ) -> Result<Vec<u8>, Error> {
         let token = self.bearer(now).await?;
-        let answer = self.send("an answer", method.clone(), address, Some(&token), body, now).await;
+        let answer = self.send(At::Admin, method.clone(), address, Some(&token), body, now).await;
         if matches!(self.access, Access::Client { .. }) && answer.as_ref().is_err_and(|no| no.status() == Some(401)) {
             *self.token.lock().await = None;
             let token = self.bearer(now).await?;
-            return self.send("an answer", method, address, Some(&token), body, now).await;
+            return self.send(At::Admin, method, address, Some(&token), body, now).await;
         }
         answer
     }
@@ -196,7 +197,7 @@ impl Api {
     /// The body of a good answer.
     async fn send(
         &self,
-        what: &'static str,
+        at: At,
         method: Method,
         address: &Url,
         token: Option<&SecretString>,
@@ -221,7 +222,9 @@ impl Api {
                 address = there;
                 continue;
             }
-            let refusal = session::refused(what, response, now).await;
+            let refusal =
+                session::refused(if at == At::OauthToken { "an access token" } else { "an answer" }, at, response, now)
+                    .await;
             let pause = refusal.retry_after.unwrap_or(PAUSE);
             let may_wait = status == StatusCode::TOO_MANY_REQUESTS && attempt < TRIES && pause <= self.longest_pause;
             if !may_wait {

@@ -19,6 +19,7 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use url::Url;
 
 use super::session::{self, Refusal};
+use crate::advice::At;
 use crate::origin::Origin;
 
 /// How long the handshake, the first word of the engine, and each call may take.
@@ -302,7 +303,7 @@ async fn upgrade(
         .timeout(PATIENCE);
     let response = request.send().await.map_err(|problem| Error::Unreachable(problem.without_url()))?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return Err(Error::Refused(session::refused("the engine's socket", response, now).await));
+        return Err(Error::Refused(session::refused("the engine's socket", At::Handshake, response, now).await));
     }
     let accepted = response.headers().get(SEC_WEBSOCKET_ACCEPT).map(HeaderValue::as_bytes);
     if accepted != Some(derive_accept_key(key.as_bytes()).as_bytes()) {

@@ -7,12 +7,12 @@ use std::time::Duration;
 use http::HeaderValue;
 use reqwest::header::{CONTENT_TYPE, COOKIE, DATE, HeaderMap, RETRY_AFTER, SET_COOKIE};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
-use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::cookies::Cookies;
 use super::date;
 use super::token::Token;
+use crate::advice::{self, Advice, Answer, At, Finding, Silent, Told};
 use crate::origin::Origin;
 
 /// How long a login may take: the first one of somebody makes a user.
@@ -21,8 +21,6 @@ const LOGIN: Duration = Duration::from_secs(15);
 const CALL: Duration = Duration::from_secs(5);
 /// How much is read of an answer that explains a refusal, in bytes.
 const LONGEST_ANSWER: usize = 64 * 1024;
-/// How much is kept of what it says, in characters.
-const LONGEST_WORDS: usize = 300;
 
 /// What a login asks for.
 pub const TOKEN: &str = "the token";
@@ -32,19 +30,34 @@ pub const TOKEN: &str = "the token";
 pub struct Refusal {
     /// What it was asked for, as the object of a sentence.
     pub what: &'static str,
-    /// The HTTP status.
-    pub status: u16,
-    /// Code, title and detail of the first error, or the title of a page; empty when the tenant said nothing.
-    pub words: String,
+    /// In which call.
+    pub at: At,
+    /// What it said: status, code, words.
+    pub told: Told,
     /// When it wants to be asked again.
     pub retry_after: Option<Duration>,
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { what, status, words, .. } = self;
-        let words = if words.is_empty() { "no explanation" } else { words };
-        write!(f, "the tenant refused {what} with status {status}: {words}")
+        write!(f, "the tenant refused {} with {}", self.what, self.told)
+    }
+}
+
+impl Refusal {
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.told.status
+    }
+
+    /// What it means, and what to do.
+    pub fn advice(&self) -> &'static Advice {
+        // A session that was given and not kept is no refusal of the tenant's.
+        match self.at {
+            At::Login if self.told.status < 300 => advice::of(&Answer::Found(Finding::CookiesNotSet)),
+            At::Csrf if self.told.status < 300 => advice::of(&Answer::Found(Finding::NoCsrfToken)),
+            at => self.told.advice(at),
+        }
     }
 }
 
@@ -59,6 +72,21 @@ pub enum Error {
     Refused(Refusal),
 }
 
+impl Error {
+    /// What it means, and what to do.
+    pub fn advice(&self) -> &'static Advice {
+        match self {
+            Self::Unreachable(problem) => no_answer(problem),
+            Self::Refused(refusal) => refusal.advice(),
+        }
+    }
+}
+
+/// What it means that a call got no answer.
+pub fn no_answer(problem: &reqwest::Error) -> &'static Advice {
+    advice::of(&Answer::Unreachable { at: At::Login, why: Silent::of(problem) })
+}
+
 /// Posts a token to `/login/jwt-session`, as a server does: without an origin, so without a web integration. The first
 /// login of a subject creates its user. The cookies are the session.
 ///
@@ -70,7 +98,7 @@ pub async fn log_in(client: &Client, tenant: &Origin, token: &Token, now: Offset
     let response = request.send().await.map_err(Error::Unreachable)?;
     let status = response.status();
     if !status.is_success() {
-        return Err(refusal(TOKEN, response, now).await);
+        return Err(refusal(TOKEN, At::Login, response, now).await);
     }
     let mut cookies = Cookies::default();
     cookies.update(response.headers().get_all(SET_COOKIE), now);
@@ -78,7 +106,8 @@ pub async fn log_in(client: &Client, tenant: &Origin, token: &Token, now: Offset
         return Ok(cookies);
     }
     let words = "the answer sets no cookie".to_owned();
-    Err(Error::Refused(Refusal { what: "a session", status: status.as_u16(), words, retry_after: None }))
+    let told = Told { status: status.as_u16(), words, ..Told::default() };
+    Err(Error::Refused(Refusal { what: "a session", at: At::Login, told, retry_after: None }))
 }
 
 /// The CSRF token of a session, and what the answer sets besides (Qlik Cloud facts, section D).
@@ -108,7 +137,7 @@ pub async fn csrf_token(
             let set_cookies = response.headers().get_all(SET_COOKIE).iter().cloned().collect();
             Ok(Csrf { token, set_cookies })
         }
-        _ => Err(refusal("a CSRF token", response, now).await),
+        _ => Err(refusal("a CSRF token", At::Csrf, response, now).await),
     }
 }
 
@@ -128,21 +157,21 @@ pub async fn log_out(
     if status.is_success() || status.is_redirection() || status == StatusCode::UNAUTHORIZED {
         return Ok(());
     }
-    Err(refusal("the logout", response, now).await)
+    Err(refusal("the logout", At::Logout, response, now).await)
 }
 
 async fn send(request: RequestBuilder, cookies: &HeaderValue) -> Result<Response, Error> {
     request.header(COOKIE, cookies.clone()).timeout(CALL).send().await.map_err(Error::Unreachable)
 }
 
-async fn refusal(what: &'static str, response: Response, now: OffsetDateTime) -> Error {
-    Error::Refused(refused(what, response, now).await)
+async fn refusal(what: &'static str, at: At, response: Response, now: OffsetDateTime) -> Error {
+    Error::Refused(refused(what, at, response, now).await)
 }
 
 /// What the tenant says in an answer that is no success.
-pub(super) async fn refused(what: &'static str, response: Response, now: OffsetDateTime) -> Refusal {
-    let (status, retry_after) = (response.status().as_u16(), retry_after(response.headers(), now));
-    Refusal { what, status, words: words(response).await, retry_after }
+pub(super) async fn refused(what: &'static str, at: At, response: Response, now: OffsetDateTime) -> Refusal {
+    let retry_after = retry_after(response.headers(), now);
+    Refusal { what, at, told: told(response).await, retry_after }
 }
 
 /// Seconds or a date (RFC 9110, section 10.2.3), by the clock of whoever answers.
@@ -156,8 +185,8 @@ fn retry_after(headers: &HeaderMap, now: OffsetDateTime) -> Option<Duration> {
     Some(left.try_into().unwrap_or_default()) // what is past is now
 }
 
-/// What the tenant says in a refusal; empty when it says nothing. Without control characters, for it goes to the log.
-async fn words(mut response: Response) -> String {
+/// What the tenant says in a refusal, for the log.
+async fn told(mut response: Response) -> Told {
     let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let is_page = kind.starts_with("text/html");
     let mut body = Vec::new();
@@ -166,40 +195,5 @@ async fn words(mut response: Response) -> String {
     {
         body.extend_from_slice(&part);
     }
-    let body = String::from_utf8_lossy(&body);
-    let words = if is_page { title(&body) } else { first_error(&body) };
-    let plain = |c: char| if c.is_control() { ' ' } else { c };
-    words.unwrap_or_default().chars().map(plain).take(LONGEST_WORDS).collect()
-}
-
-/// The edge in front of the tenant answers in HTML (Qlik Cloud facts, section L 1).
-fn title(page: &str) -> Option<String> {
-    let (_, after) = page.split_once("<title>")?;
-    let (title, _) = after.split_once("</title>")?;
-    Some(title.trim().to_owned())
-}
-
-/// The envelope of Qlik's errors; every member may be missing (Qlik Cloud facts, section I).
-fn first_error(body: &str) -> Option<String> {
-    let body: Value = serde_json::from_str(body).ok()?;
-    let said = |member: &&str| body["errors"][0][*member].as_str().or_else(|| body[*member].as_str());
-    let words: Vec<_> = ["code", "title", "detail"].iter().filter_map(said).collect();
-    Some(words.join(", "))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_the_tenant_says_is_kept() {
-        let envelope =
-            r#"{"errors":[{"title":"Invalid token request","code":"INTERNAL-TOKEN-1","status":"400"}],"traceId":"x"}"#;
-        assert_eq!(first_error(envelope).as_deref(), Some("INTERNAL-TOKEN-1, Invalid token request"));
-        assert_eq!(first_error(r#"{"code":"SPACES-1","title":"Denied"}"#).as_deref(), Some("SPACES-1, Denied"));
-        assert_eq!(first_error("{}").as_deref(), Some(""));
-        assert_eq!(first_error("upstream timed out"), None);
-        assert_eq!(title("<html><title>406 Not Acceptable</title></html>").as_deref(), Some("406 Not Acceptable"));
-        assert_eq!(title("<html>"), None);
-    }
+    Told::read(response.status().as_u16(), is_page, &String::from_utf8_lossy(&body))
 }

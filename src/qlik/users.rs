@@ -13,6 +13,7 @@ use url::form_urlencoded;
 use super::Tenant;
 use super::api::{self, Access, Api};
 use super::session::Refusal;
+use crate::advice::{self, Advice, Answer, At, Silent};
 
 /// How long a look-up may take in all; a visitor waits for it.
 const LONGEST: Duration = Duration::from_secs(8);
@@ -33,15 +34,8 @@ pub enum Error {
     #[error("the tenant did not answer the look-up of a user within {} s", LONGEST.as_secs())]
     TooSlow,
     /// It answered, and refused.
-    #[error("the tenant refused the look-up of a user with status {status}: {words}{}", remedy(*status))]
-    Refused {
-        /// The HTTP status.
-        status: u16,
-        /// What it said, if anything.
-        words: String,
-        /// When it wants to be asked again.
-        retry_after: Option<Duration>,
-    },
+    #[error("the tenant refused the look-up of a user with {} ({})", .0.told, .0.advice().in_short())]
+    Refused(Refusal),
     /// It failed a moment ago, and is not asked.
     #[error("the tenant is not asked for users for another {} s: it failed, or asked for a pause", .0.as_secs())]
     Resting(Duration),
@@ -50,29 +44,35 @@ pub enum Error {
     Unreadable(&'static str),
 }
 
-fn remedy(status: u16) -> &'static str {
-    match status {
-        401 => " (check QLIK_API_KEY, or QLIK_ADMIN_CLIENT_ID and QLIK_ADMIN_CLIENT_SECRET)",
-        403 => " (whoever QLIK_API_KEY or QLIK_ADMIN_CLIENT_ID stands for may not list users)",
-        _ => "",
-    }
-}
-
 impl Error {
     /// When another try makes sense.
     pub fn retry_after(&self) -> Duration {
         match self {
             Self::Resting(rest) => *rest,
-            Self::Refused { retry_after: Some(after), .. } => (*after).clamp(Duration::from_secs(1), LONGEST_REST),
+            Self::Refused(Refusal { retry_after: Some(after), .. }) => {
+                (*after).clamp(Duration::from_secs(1), LONGEST_REST)
+            }
             _ => REST,
         }
+    }
+
+    /// What it means, and what to do; nothing when the tenant was not asked.
+    pub fn advice(&self) -> Option<&'static Advice> {
+        let answer = match self {
+            Self::Refused(refusal) => return Some(refusal.advice()),
+            Self::Resting(_) => return None,
+            Self::Unreachable(problem) => Answer::Unreachable { at: At::Admin, why: Silent::of(problem) },
+            Self::TooSlow => Answer::Unreachable { at: At::Admin, why: Silent::TimedOut },
+            Self::Unreadable(_) => Answer::Http { at: At::Admin, status: 200, code: None, detail: "", html: false },
+        };
+        Some(advice::of(&answer))
     }
 
     /// Whether everybody's look-up would fail, and not only this address's.
     fn is_the_tenants(&self) -> bool {
         match self {
             Self::Unreachable(_) | Self::TooSlow => true,
-            Self::Refused { status, .. } => !matches!(status, 400 | 414),
+            Self::Refused(refusal) => !matches!(refusal.status(), 400 | 414),
             Self::Resting(_) | Self::Unreadable(_) => false,
         }
     }
@@ -82,9 +82,7 @@ impl From<api::Error> for Error {
     fn from(problem: api::Error) -> Self {
         match problem {
             api::Error::Unreachable(problem) => Self::Unreachable(problem),
-            api::Error::Refused(Refusal { status, words, retry_after, .. }) => {
-                Self::Refused { status, words, retry_after }
-            }
+            api::Error::Refused(refusal) => Self::Refused(refusal),
             api::Error::Unreadable(why) => Self::Unreadable(why),
         }
     }

@@ -91,14 +91,15 @@ impl TenantSessions {
         let cookies = &kept.credentials().cookies;
         let csrf = match session::csrf_token(&self.0.client, &self.0.tenant, cookies, now).await {
             Ok(csrf) => csrf,
-            Err(session::Error::Refused(refusal)) if refusal.status == 401 => return None,
+            Err(session::Error::Refused(refusal)) if refusal.status() == 401 => return None,
             Err(session::Error::Refused(refusal)) => {
                 let retry_after = refusal.retry_after.unwrap_or_default();
                 return Some(Err(Error::Refused { refusal, retry_after }));
             }
             Err(session::Error::Unreachable(problem)) => {
+                let advice = session::no_answer(&problem);
                 let why = reasons(&problem.without_url()).into();
-                return Some(Err(Error::Unreachable { why, retry_after: Duration::from_secs(1) }));
+                return Some(Err(Error::Unreachable { why, advice, retry_after: Duration::from_secs(1) }));
             }
         };
         let change = |content: &mut Content| {

@@ -9,6 +9,7 @@ use tokio::time::{sleep, timeout};
 
 use super::flight::{Outcome, Passenger, Want};
 use super::kept::Content;
+use super::rest::too_slow;
 use super::{Error, TenantSession, TenantSessions};
 use crate::audit::{self, Event, Refusal};
 use crate::qlik::cookies::Cookies;
@@ -94,7 +95,7 @@ impl TenantSessions {
             Ok(logged_in) => logged_in,
             Err(_) => {
                 let words = format!("a login took longer than {} s", LONGEST.as_secs());
-                Err((self.note_rest(who, failures, None, words).await, None))
+                Err((self.note_failure(who, failures, words, too_slow()).await, None))
             }
         };
         match logged_in {
@@ -157,7 +158,10 @@ impl TenantSessions {
         let Some(cookies) = content.cookies.header(now) else { return };
         match session::csrf_token(&self.0.client, &self.0.tenant, &cookies, now).await {
             Ok(csrf) => content.take_csrf(&csrf, now),
-            Err(problem) => tracing::warn!(%problem, "a session at the tenant has no CSRF token for now"),
+            Err(problem) => {
+                let (advice, remedy) = (problem.advice().id, problem.advice().in_short());
+                tracing::warn!(%problem, advice, remedy, "a session at the tenant has no CSRF token for now");
+            }
         }
     }
 
@@ -194,7 +198,8 @@ impl TenantSessions {
         let Some(cookies) = cookies.header(now) else { return true };
         let ended = session::log_out(&self.0.client, &self.0.tenant, &cookies, now).await;
         if let Err(problem) = &ended {
-            tracing::warn!(%problem, "a session could not be ended at the tenant; it ends there by its age");
+            let (advice, remedy) = (problem.advice().id, problem.advice().in_short());
+            tracing::warn!(%problem, advice, remedy, "a session could not be ended at the tenant; it ends there by its age");
         }
         ended.is_ok()
     }

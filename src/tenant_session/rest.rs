@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 
 use super::flight::Passenger;
 use super::{Error, TenantSessions};
+use crate::advice::{self, Advice, Answer, At, Told};
 use crate::qlik::session::{self, Refusal};
 use crate::store::{self, Kind, SessionRef};
 
@@ -32,8 +33,17 @@ struct Rest {
     until: i64,
     /// Why, in words.
     words: String,
+    /// The code that came with them.
+    #[serde(default)]
+    code: Option<String>,
+    /// Whether they came as a page.
+    #[serde(default)]
+    html: bool,
     /// The status of a refusal; without it, the tenant was not reached or failed.
     status: Option<u16>,
+    /// The name of the advice on what is no refusal.
+    #[serde(default)]
+    advice: Option<String>,
     /// When the tenant itself said so.
     retry_after: Option<u64>,
 }
@@ -48,13 +58,29 @@ impl Rest {
         match self.status {
             Some(status) => {
                 let asked = self.retry_after.map(Duration::from_secs);
-                let words = self.words.clone();
-                let refusal = Refusal { what: session::TOKEN, status, words, retry_after: asked };
+                let told = Told { status, code: self.code.clone(), words: self.words.clone(), html: self.html };
+                let refusal = Refusal { what: session::TOKEN, at: At::Login, told, retry_after: asked };
                 Error::Refused { refusal, retry_after }
             }
-            None => Error::Unreachable { why: self.words.as_str().into(), retry_after },
+            None => {
+                let advice = self.advice.as_deref().and_then(advice::named).unwrap_or_else(too_slow);
+                Error::Unreachable { why: self.words.as_str().into(), advice, retry_after }
+            }
         }
     }
+}
+
+/// Why there is no session.
+enum Why<'a> {
+    /// The tenant refused.
+    Refused(&'a Refusal),
+    /// It did not answer or failed: in words, and what to do about it.
+    Failed(String, &'static Advice),
+}
+
+/// What to do when a login takes too long.
+pub(super) fn too_slow() -> &'static Advice {
+    advice::of(&Answer::Unreachable { at: At::Login, why: advice::Silent::TimedOut })
 }
 
 fn millis(time: OffsetDateTime) -> i64 {
@@ -84,27 +110,32 @@ impl TenantSessions {
 
     /// Notes that the tenant did not give a session, and says it.
     pub(super) async fn note(&self, who: &Passenger, failures: u32, problem: session::Error) -> Error {
-        let (refusal, words) = match problem {
-            session::Error::Unreachable(problem) => (None, reasons(&problem.without_url())),
-            session::Error::Refused(refusal) => (Some(refusal), String::new()),
+        let advice = problem.advice();
+        let refusal = match problem {
+            session::Error::Unreachable(problem) => {
+                return self.note_failure(who, failures, reasons(&problem.without_url()), advice).await;
+            }
+            session::Error::Refused(refusal) => refusal,
         };
-        match refusal {
-            Some(refusal) if refusal.status == 429 || (refusal.status == 503 && refusal.retry_after.is_some()) => {
-                self.note_pause(who, &refusal).await
-            }
-            Some(refusal) if refusal.status >= 500 => self.note_rest(who, failures, None, refusal.to_string()).await,
-            Some(refusal) => {
-                let words = refusal.words.clone();
-                self.note_rest(who, failures, Some(&refusal), words).await
-            }
-            None => self.note_rest(who, failures, None, words).await,
+        match refusal.status() {
+            429 => self.note_pause(who, &refusal).await,
+            503 if refusal.retry_after.is_some() => self.note_pause(who, &refusal).await,
+            500.. => self.note_failure(who, failures, refusal.to_string(), advice).await,
+            _ => self.note_rest(who, failures, Why::Refused(&refusal)).await,
         }
     }
 
     /// The tenant has had enough: everybody waits, in all instances.
     async fn note_pause(&self, who: &Passenger, refusal: &Refusal) -> Error {
         let asked = refusal.retry_after.unwrap_or(UNNAMED_PAUSE).clamp(SHORTEST, LONGEST_PAUSE);
-        tracing::warn!(status = refusal.status, seconds = asked.as_secs(), "the tenant asks for a pause of logins");
+        let advice = refusal.advice();
+        tracing::warn!(
+            status = refusal.status(),
+            seconds = asked.as_secs(),
+            advice = advice.id,
+            remedy = advice.in_short(),
+            "the tenant asks for a pause of logins"
+        );
         // The store counts in whole seconds: rather a second more.
         let until = who.now() + asked + Duration::from_secs(1);
         if let Err(problem) = self.0.store.pause(&self.pause_name(), until).await {
@@ -113,21 +144,34 @@ impl TenantSessions {
         Error::Paused { retry_after: asked }
     }
 
-    /// This session waits, the longer the more often it fails.
-    pub(super) async fn note_rest(
+    /// The tenant did not answer, or failed.
+    pub(super) async fn note_failure(
         &self,
         who: &Passenger,
         failures: u32,
-        refusal: Option<&Refusal>,
         words: String,
+        advice: &'static Advice,
     ) -> Error {
+        self.note_rest(who, failures, Why::Failed(words, advice)).await
+    }
+
+    /// This session waits, the longer the more often it fails.
+    async fn note_rest(&self, who: &Passenger, failures: u32, why: Why<'_>) -> Error {
+        let refusal = if let Why::Refused(refusal) = why { Some(refusal) } else { None };
         let longest = if refusal.is_some() { LONGEST } else { LONGEST_OUTAGE };
         let doubled = SHORTEST.saturating_mul(1 << failures.min(16)).min(longest);
         let asked = refusal.and_then(|refusal| refusal.retry_after).map(|asked| asked.min(LONGEST_PAUSE));
-        let (status, now) = (refusal.map(|refusal| refusal.status), who.now());
+        let now = who.now();
         let until = now + asked.map_or(doubled, |asked| asked.max(doubled));
         let retry_after = refusal.and_then(|refusal| refusal.retry_after).map(|asked| asked.as_secs());
-        let rest = Rest { failures: failures + 1, until: millis(until), words, status, retry_after };
+        let (told, advice) = match why {
+            Why::Refused(refusal) => (refusal.told.clone(), None),
+            Why::Failed(words, advice) => (Told { words, ..Told::default() }, Some(advice.id.to_owned())),
+        };
+        let Told { code, words, html, .. } = told;
+        let status = refusal.map(Refusal::status);
+        let failures = failures + 1;
+        let rest = Rest { failures, until: millis(until), words, code, html, status, advice, retry_after };
         let value = serde_json::to_vec(&rest).expect("texts and numbers are JSON");
         match self.0.store.attach(who.session, Kind::Pause, &name(who.session), value, until + MEMORY).await {
             Ok(true) => rest.as_error(now),

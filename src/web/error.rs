@@ -4,6 +4,7 @@
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
+use crate::advice::{self, Advice, Answer, At, Silent};
 use crate::auth::{header, oidc, ticket};
 use crate::mapping::Denied;
 use crate::qlik::{token, users};
@@ -126,7 +127,7 @@ impl Error {
             Self::UnlistedApp => StatusCode::FORBIDDEN,
             Self::NotRepeated | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Self::TenantRefuses => StatusCode::BAD_GATEWAY,
-            Self::TenantSession(problem) => failure::of_tenant_session(problem).0,
+            Self::TenantSession(problem) => failure::of_tenant_session(problem).status,
             Self::Passage(problem) if problem.is_late() => StatusCode::GATEWAY_TIMEOUT,
             Self::Passage(_) => StatusCode::BAD_GATEWAY,
             Self::Token(token::Error::Saturated { .. }) | Self::Unknown(_) | Self::Store(_) | Self::Session(_) => {
@@ -134,6 +135,22 @@ impl Error {
             }
             Self::Token(_) | Self::Render(_) | Self::Broken(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
+    }
+
+    /// What it means, and what to do, where that is an answer of the tenant or of the provider, or their silence.
+    fn advice(&self) -> Option<&'static Advice> {
+        let why = match self {
+            Self::TenantSession(problem) => return problem.advice(),
+            Self::Unknown(problem) => return problem.advice(),
+            Self::Oidc(problem) => return problem.advice(),
+            Self::TenantRefuses => return advice::named("session-ended-there"),
+            Self::Passage(proxy::Error::Unreachable(problem)) => Silent::of(problem),
+            Self::Passage(proxy::Error::NoWayOut(_)) => Silent::WayOut,
+            Self::Passage(proxy::Error::TimedOut) => Silent::TimedOut,
+            Self::Passage(proxy::Error::Broken(_)) => Silent::Broken,
+            _ => return None,
+        };
+        Some(advice::of(&Answer::Unreachable { at: At::Rest, why }))
     }
 
     /// Whether the audit has it already, with who was refused; or it is nothing to tell.
@@ -153,10 +170,11 @@ impl Error {
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let status = self.status();
+        let (advice, remedy) = (self.advice().map(|advice| advice.id), self.advice().map(Advice::in_short));
         if status.is_server_error() {
-            tracing::error!(problem = %self, "request failed");
+            tracing::error!(problem = %self, advice, remedy, "request failed");
         } else if !self.is_audited() {
-            tracing::warn!(problem = %self, "request refused");
+            tracing::warn!(problem = %self, advice, remedy, "request refused");
         }
         let mut response = status.into_response();
         response.extensions_mut().insert(Failure::of(&self));

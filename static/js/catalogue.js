@@ -7,30 +7,10 @@
 
 /** By its name. @type {Readonly<Record<string, Entry>>} */
 export const ENTRIES = {
-  "name-unknown": {
-    "what": "Qlik Cloud cannot be reached.",
-    "advice": "Try again in a minute. If it lasts, tell your administrator.",
-    "retry": "later"
-  },
   "connection-refused": {
     "what": "Qlik Cloud cannot be reached.",
     "advice": "Try again in a minute. If it lasts, tell your administrator.",
     "retry": "later"
-  },
-  "tls-failed": {
-    "what": "Qlik Cloud cannot be reached.",
-    "advice": "Try again in a minute. If it lasts, tell your administrator.",
-    "retry": "no"
-  },
-  "no-answer-in-time": {
-    "what": "Qlik Cloud cannot be reached.",
-    "advice": "Try again in a minute. If it lasts, tell your administrator.",
-    "retry": "later"
-  },
-  "connection-broken": {
-    "what": "Qlik Cloud cannot be reached.",
-    "advice": "Try again in a minute. If it lasts, tell your administrator.",
-    "retry": "once"
   },
   "unknown-host": {
     "what": "Qlik Cloud knows no sign-in for this tenant's address.",
@@ -67,22 +47,7 @@ export const ENTRIES = {
     "advice": "Try again. If it lasts, tell your administrator what the details below say.",
     "retry": "no"
   },
-  "exists-already": {
-    "what": "Qlik Cloud gave an answer that this page does not understand.",
-    "advice": "Try again. If it lasts, tell your administrator what the details below say.",
-    "retry": "no"
-  },
-  "led-elsewhere": {
-    "what": "Qlik Cloud gave an answer that this page does not understand.",
-    "advice": "Try again. If it lasts, tell your administrator what the details below say.",
-    "retry": "no"
-  },
   "request-refused": {
-    "what": "Qlik Cloud gave an answer that this page does not understand.",
-    "advice": "Try again. If it lasts, tell your administrator what the details below say.",
-    "retry": "no"
-  },
-  "unexpected-answer": {
     "what": "Qlik Cloud gave an answer that this page does not understand.",
     "advice": "Try again. If it lasts, tell your administrator what the details below say.",
     "retry": "no"
@@ -112,30 +77,15 @@ export const ENTRIES = {
     "advice": "An administrator should check the portal server's clock.",
     "retry": "once"
   },
-  "key-mismatch": {
-    "what": "Qlik Cloud refused this portal's sign-in token.",
-    "advice": "An administrator should compare the portal's key with the certificate in the tenant.",
-    "retry": "no"
-  },
   "certificate-broken": {
     "what": "Qlik Cloud refused this portal's sign-in token.",
     "advice": "An administrator should upload the certificate to the tenant again, as one line.",
-    "retry": "no"
-  },
-  "certificate-expired": {
-    "what": "Qlik Cloud refused this portal's sign-in token.",
-    "advice": "An administrator should renew the portal's certificate in the tenant.",
     "retry": "no"
   },
   "token-replayed": {
     "what": "Qlik Cloud refused this portal's sign-in token.",
     "advice": "Try again: the page takes a new token.",
     "retry": "once"
-  },
-  "identity-provider-missing": {
-    "what": "Qlik Cloud refused this portal's sign-in token.",
-    "advice": "An administrator should create the JWT identity provider in the tenant, with the portal's issuer and key ID.",
-    "retry": "no"
   },
   "login-forbidden": {
     "what": "Qlik Cloud does not let you in.",
@@ -267,11 +217,6 @@ export const ENTRIES = {
     "advice": "Try again. If it lasts, tell your administrator what the details below say.",
     "retry": "once"
   },
-  "handshake-refused": {
-    "what": "Qlik Cloud closed the connection before the app was open.",
-    "advice": "Try again. If it lasts, an administrator should check that you may open the app, and that a firewall or proxy between you and Qlik Cloud lets websockets pass.",
-    "retry": "soon"
-  },
   "closed-early": {
     "what": "Qlik Cloud closed the connection before the app was open.",
     "advice": "Try again. If it lasts, an administrator should check that you may open the app, and that a firewall or proxy between you and Qlik Cloud lets websockets pass.",
@@ -370,31 +315,6 @@ export const ENTRIES = {
   "signed-out-here": {
     "what": "Your session here has ended.",
     "advice": "Sign in again to see this page.",
-    "retry": "no"
-  },
-  "admin-unauthorized": {
-    "what": "Qlik Cloud did not say who you are there.",
-    "advice": "Nothing is wrong with your account. If it lasts, an administrator finds the reason in the log of the portal's server.",
-    "retry": "no"
-  },
-  "admin-forbidden": {
-    "what": "Qlik Cloud did not say who you are there.",
-    "advice": "Nothing is wrong with your account. If it lasts, an administrator finds the reason in the log of the portal's server.",
-    "retry": "no"
-  },
-  "oauth-client": {
-    "what": "Qlik Cloud did not say who you are there.",
-    "advice": "Nothing is wrong with your account. If it lasts, an administrator finds the reason in the log of the portal's server.",
-    "retry": "no"
-  },
-  "oauth-request": {
-    "what": "Qlik Cloud did not say who you are there.",
-    "advice": "Nothing is wrong with your account. If it lasts, an administrator finds the reason in the log of the portal's server.",
-    "retry": "no"
-  },
-  "oauth-forbidden": {
-    "what": "Qlik Cloud did not say who you are there.",
-    "advice": "Nothing is wrong with your account. If it lasts, an administrator finds the reason in the log of the portal's server.",
     "retry": "no"
   }
 };

@@ -83,9 +83,10 @@ const isWordless = (objection) => objection.from === "close" && objection.code <
  * @param {{ isNew: boolean, tries: number, waited: number }} so_far
  */
 export function nextTry(objection, { isNew, tries, waited }) {
-  const { final, access } = objectionMeans(objection);
-  if (final) return undefined;
-  if (!isNew || !access) return tries === 1 ? 1500 : undefined;
+  const { retry } = objectionMeans(objection);
+  // A pause that is asked for is longer than anybody waits here.
+  if (retry === "no" || retry === "later") return undefined;
+  if (!isNew || retry !== "soon") return tries === 1 ? 1500 : undefined;
   return waited < PATIENCE_MS ? Math.min(1000 * 1.5 ** (tries - 1), 8000, PATIENCE_MS - waited) : undefined;
 }
 

@@ -3,8 +3,9 @@
  * cookies, and a second look proves that the browser kept them ("Qlik Cloud facts", sections B, D and K).
  */
 
+import { known } from "./advice.js";
 import { Problem, anotherUser, cookiesBlocked, refused, signedOut } from "./problem.js";
-import { askPortal, askTenant, readAnswer, tenantUrl } from "./tenant.js";
+import { askPortal, askTenant, readAnswer, tenantUrl, unsaid } from "./tenant.js";
 import { clockOf, isVisitor, readUser } from "./user.js";
 
 /** @typedef {import("./page.js").Page} Page */
@@ -75,7 +76,7 @@ async function checkLoggedIn(page, signal) {
  */
 function unreadable(thrown) {
   if (!(thrown instanceof Problem && thrown.kind === "unreadable")) throw thrown;
-  return { status: UNREADABLE, code: "", text: "not readable", trace: "", wait: undefined };
+  return unsaid(UNREADABLE, "not readable");
 }
 
 /**
@@ -89,14 +90,7 @@ async function takeToken(page, signal) {
   if (response.type === "opaqueredirect" || response.status === 401) throw signedOut();
   if (!response.ok) throw refused("token", await readAnswer(response));
   const { body } = await response.json().catch(() => ({}));
-  if (typeof body !== "string")
-    throw refused("token", {
-      status: response.status,
-      code: "",
-      text: "no token in the answer",
-      trace: "",
-      wait: undefined,
-    });
+  if (typeof body !== "string") throw refused("token", unsaid(response.status, "no token in the answer"));
   return { token: body, clock: clockOf(response) };
 }
 
@@ -132,8 +126,9 @@ export async function csrfToken(page, signal) {
   if (!response.ok) throw refused("csrf", await readAnswer(response));
   const token = response.headers.get("qlik-csrf-token");
   if (token === null) {
-    throw new Problem("Qlik Cloud gave this page no security token.", {
-      advice: "An administrator should check the web integration in the portal's settings.",
+    const { what, advice } = known("noCsrfToken");
+    throw new Problem(what, {
+      advice,
       detail: `csrf-token: ${response.status} without a readable qlik-csrf-token`,
     });
   }

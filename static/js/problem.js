@@ -1,9 +1,11 @@
 /**
  * Failures, told as a visitor would want them told: what happened, and what the visitor or an administrator can do.
  *
- * Codes are those of "Qlik Cloud facts", sections I and L; those of the engine are in `objection.js`. Where Qlik publishes no list, the HTTP status
- * decides, and what the tenant said stays readable in the detail line.
+ * What the tenant's answers mean, the catalogue says (`advice.js`); what our own server answers is here. What the tenant said stays readable in
+ * the detail line.
  */
+
+import { known, named, ofAnswer } from "./advice.js";
 
 /** @typedef {import("./tenant.js").Answer} Answer */
 /** @typedef {{ href: string, label: string }} Way  another way forward than trying again */
@@ -72,11 +74,10 @@ export const signedOut = () =>
  * @param {{ hidden?: boolean }} [how]
  */
 export const cookiesBlocked = (answer, { hidden = false } = {}) =>
-  new Problem("Third-party cookies are not enabled in your browser settings and/or browser mode.", {
+  new Problem(known("cookiesBlocked").what, {
     title: "Your browser blocks the sign-in",
     advice:
-      "Allow third-party cookies for this site, or leave private browsing, then try again. " +
-      "In a managed browser your administrator can allow them for Qlik Cloud." +
+      known("cookiesBlocked").advice +
       (hidden ? " An administrator should also check that QLIK_TENANT is the name under which the tenant answers." : ""),
     detail: describe("users/me after the login", answer),
     kind: "blocked",
@@ -89,10 +90,8 @@ export const cookiesBlocked = (answer, { hidden = false } = {}) =>
  * @param {unknown} [cause]
  */
 export const unusable = (detail, cause) =>
-  new Problem("This portal's own way to Qlik Cloud does not work.", {
-    advice:
-      "Try again in a minute. If it lasts, an administrator should check that every path, and PROXY_URL with its Host " +
-      "header, leads to this portal's server.",
+  new Problem(known("pathsNotServed").what, {
+    advice: known("pathsNotServed").advice,
     detail,
     kind: "unusable",
     cause,
@@ -132,48 +131,10 @@ export const neitherWay = (blocked, other) =>
 
 /** @param {string} advice */
 export const anotherUser = (advice) =>
-  new Problem("Qlik Cloud still takes you for somebody else.", {
+  new Problem(known("otherSubject").what, {
     advice,
     detail: "users/me: another subject than this portal's",
   });
-
-const BUSY = {
-  what: "Qlik Cloud is receiving too many requests.",
-  advice: "It asked for a pause before the next try.",
-};
-
-/** @type {Readonly<Record<string, Verdict>>} */
-const CODES = {
-  "LOGIN-2": {
-    what: "Qlik Cloud knows no sign-in for this tenant's address.",
-    advice: "An administrator should check the name of the tenant in the portal's settings.",
-  },
-  "LOGIN-10": {
-    what: "Qlik Cloud does not accept this portal's address.",
-    advice: "An administrator should add it to the origins of the web integration.",
-  },
-  "LOGIN-12": {
-    what: "Qlik Cloud knows several active users with your e-mail address.",
-    advice: "An administrator of the tenant should delete or disable all but one of them.",
-  },
-  USER_INVITE_EXPIRED: {
-    what: "Your invitation to Qlik Cloud has expired.",
-    advice: "An administrator of the tenant can invite you again or delete the old invitation.",
-  },
-  "AUTH-5": {
-    what: "You are not a member of this Qlik Cloud tenant.",
-    advice: "An administrator of the tenant can add you.",
-  },
-  "INTERNAL-TOKEN-1": {
-    what: "Qlik Cloud found this portal's sign-in token incomplete or out of date.",
-    advice: "An administrator should look at the claim that is named in the details, and at the portal server's clock.",
-  },
-  "CSRF-TOKEN-2": {
-    what: "Qlik Cloud did not accept this page's security token.",
-    advice: "Try again: the page asks for a fresh one.",
-  },
-  "HTTP-429": BUSY,
-};
 
 /** @type {Verdict} */
 const CROWDED = { what: "Too many people are signing in at this moment.", advice: "Your turn comes in a moment." };
@@ -196,50 +157,8 @@ const CLOSED_HERE = {
   404: { what: "This page does not exist any more.", advice: "Go back to the start page and choose another." },
 };
 
-/** @type {Readonly<Record<number, Verdict>>} */
-const CLOSED_THERE = {
-  403: {
-    what: "Qlik Cloud does not let you in.",
-    advice: "An administrator of the tenant can tell whether your user is disabled.",
-  },
-  404: {
-    what: "Qlik Cloud does not answer at this address.",
-    advice: "An administrator should check the tenant's name.",
-  },
-};
-
-/** @type {Readonly<Record<number, Verdict>>} */
-const ENDED_THERE = {
-  401: { what: "Your session at Qlik Cloud has ended.", advice: "Try again to start a new one." },
-};
-
-/** @type {Readonly<Record<Step, Readonly<Record<number, Verdict>>>>} */
-const STATUSES = {
-  check: CLOSED_THERE,
-  token: CLOSED_HERE,
-  login: {
-    400: CODES["INTERNAL-TOKEN-1"] ?? BUSY,
-    401: {
-      what: "Qlik Cloud refused this portal's sign-in token.",
-      advice:
-        "An administrator should compare issuer, key ID and certificate of the tenant's JWT identity provider with the " +
-        "portal's settings, and check the portal server's clock.",
-    },
-    403: {
-      what: "Qlik Cloud does not let you in.",
-      advice: "An administrator of the tenant can tell whether you are a member and active.",
-    },
-    406: {
-      what: "Qlik Cloud did not accept this portal's sign-in token.",
-      advice:
-        "This answer usually means that issuer or key ID differ from those of the tenant's JWT identity provider. " +
-        "An administrator should compare them.",
-    },
-  },
-  csrf: ENDED_THERE,
-  handOver: CLOSED_HERE,
-  proxy: { ...CLOSED_THERE, ...ENDED_THERE },
-};
+/** What is asked of the tenant in each step; nothing where our own server answers. @type {Readonly<Partial<Record<Step, import("./advice.js").Call>>>} */
+const CALLS = { check: "usersMe", login: "login", csrf: "csrf", proxy: "usersMe" };
 
 /**
  * An answer that was not the one the flow needs.
@@ -259,20 +178,18 @@ export function refused(step, answer) {
  * @param {Answer} answer
  * @returns {Verdict}
  */
-function verdictOn(step, { status, code, text }) {
-  const ours = isOurs(step, code);
-  if (status === 429 && !ours) return BUSY;
-  const named = ours ? ourOwn(code, text) : CODES[code];
-  const known = named ?? (ours ? CLOSED_HERE : STATUSES[step])[status];
+function verdictOn(step, answer) {
+  const call = CALLS[step];
+  if (call !== undefined && !isOurs(step, answer.code)) return ofAnswer(call, answer);
+  const known = ourOwn(answer) ?? CLOSED_HERE[answer.status];
   if (known) return known;
-  const who = ours ? "This portal" : "Qlik Cloud";
-  if (status >= 500)
+  if (answer.status >= 500)
     return {
-      what: `${who} has a problem at the moment.`,
+      what: "This portal has a problem at the moment.",
       advice: "Try again in a minute. If it lasts, tell your administrator.",
     };
   return {
-    what: `${who} gave an answer that this page does not understand.`,
+    what: "This portal gave an answer that this page does not understand.",
     advice: "Try again. If it lasts, tell your administrator what the details below say.",
   };
 }
@@ -294,7 +211,7 @@ export const isOurCode = (code) => /^[a-z_]+$/.test(code);
 
 /** @type {Verdict} */
 const UNREACHABLE = {
-  what: "Qlik Cloud cannot be reached.",
+  what: known("unreachable").what,
   advice: "Nothing is wrong with your account. Try again in a minute. If it lasts, tell your administrator.",
 };
 
@@ -320,29 +237,18 @@ const OUR_ADVICE = new Map([
 ]);
 
 /**
- * What our own server says by its codes; why somebody is denied a page, it says best itself.
+ * What our own server says by its codes; why somebody is denied a page, it says best itself. When the tenant refused the login of
+ * our server, that names the advice: to the visitor it is the same as a login of the browser.
  *
- * @param {string} code
- * @param {string} text
+ * @param {Answer} answer
  * @returns {Verdict | undefined}
  */
-function ourOwn(code, text) {
-  if (code === "tenant_refused") return refusedThere(text);
+function ourOwn({ code, text, advice: id }) {
+  const there = code === "tenant_refused" ? named(id) : undefined;
+  if (there !== undefined) return there;
   if (Object.hasOwn(OUR_CODES, code)) return OUR_CODES[code];
   const advice = OUR_ADVICE.get(code);
   return advice && text ? { what: text, advice } : undefined;
-}
-
-/**
- * The tenant refused the login of our server, and that says so in the tenant's words: with a status, and perhaps a code. To
- * the visitor it is the same as a login of the browser.
- *
- * @param {string} text
- */
-function refusedThere(text) {
-  const code = text.match(/[A-Z]+(?:[-_][A-Z0-9]+)+/g)?.find((word) => Object.hasOwn(CODES, word));
-  const status = /\bstatus (\d{3})\b/.exec(text)?.[1];
-  return CODES[code ?? ""] ?? STATUSES.login[Number(status)] ?? OUR_CODES["tenant_refused"];
 }
 
 /**

@@ -4,6 +4,7 @@
  * Everything that goes into an address is encoded here and nowhere else.
  */
 
+import { known } from "./advice.js";
 import { Problem, unusable } from "./problem.js";
 
 /** @typedef {import("./page.js").Page} Page */
@@ -17,6 +18,8 @@ import { Problem, unusable } from "./problem.js";
  * @property {string} code            such as `LOGIN-2`
  * @property {string} text            detail, else title
  * @property {string} trace           the tenant's trace id, or our request id
+ * @property {string} advice          the name of an entry of the catalogue, when our server has looked it up
+ * @property {boolean} html           whether it was a page instead of data
  * @property {number | undefined} wait  seconds to wait before the next try
  */
 
@@ -153,7 +156,7 @@ function unpassed(page, thrown) {
     });
   }
   if (isTimeout(thrown)) {
-    return new Problem("Qlik Cloud cannot be reached.", {
+    return new Problem(known("unreachable").what, {
       advice: "Try again in a minute. If it lasts, tell your administrator.",
       detail: `${page.proxy}: no answer in time`,
       cause: thrown,
@@ -192,7 +195,7 @@ async function unanswered(page, thrown, signal) {
     });
   }
   if (reachable) {
-    return new Problem("Qlik Cloud gave an answer that this page may not read.", {
+    return new Problem(known("hidden").what, {
       advice:
         "Try again in a minute, in case Qlik Cloud has a problem. If it lasts, an administrator should add " +
         `${location.origin} to the origins of the tenant's web integration, and check its ID.`,
@@ -201,7 +204,7 @@ async function unanswered(page, thrown, signal) {
       cause: thrown,
     });
   }
-  return new Problem("Qlik Cloud cannot be reached.", {
+  return new Problem(known("unreachable").what, {
     advice: "Check your network connection and try again. If it lasts, tell your administrator.",
     detail: `${host}: ${isTimeout(thrown) ? "no answer in time" : "no connection"}`,
     cause: thrown,
@@ -259,25 +262,36 @@ const named = (thrown) => (isTimeout(thrown) ? "no answer in time" : "no connect
  */
 export async function readAnswer(response) {
   const body = await response.text().catch(() => "");
-  const { code, text, trace } = readEnvelope(body);
-  return { status: response.status, code, text, trace, wait: readWait(response, text) };
+  const said = readEnvelope(body);
+  return { status: response.status, ...said, wait: readWait(response, said.text) };
 }
 
 /**
+ * An answer of which nothing is known but its status.
+ *
+ * @param {number} status
+ * @param {string} text   what is to be said of it
+ * @returns {Answer}
+ */
+export const unsaid = (status, text) => ({ status, code: "", text, trace: "", advice: "", html: false, wait: undefined });
+
+/**
  * @param {string} body
- * @returns {{ code: string, text: string, trace: string }}
+ * @returns {Pick<Answer, "code" | "text" | "trace" | "advice" | "html">}
  */
 export function readEnvelope(body) {
   const json = parse(body);
   if (json === undefined) {
     const title = /<title[^>]*>([^<]*)<\/title>/i.exec(body)?.[1];
-    return { code: "", text: short(title), trace: "" };
+    return { code: "", text: short(title), trace: "", advice: "", html: body.trimStart().startsWith("<") };
   }
   const first = Array.isArray(json.errors) && isRecord(json.errors[0]) ? json.errors[0] : {};
   return {
     code: short(first.code ?? json.code ?? json.error),
     text: short(first.detail ?? json.detail ?? first.title ?? json.title ?? json.message),
     trace: short(json.traceId ?? first.traceId ?? json.request_id),
+    advice: short(json.advice),
+    html: false,
   };
 }
 

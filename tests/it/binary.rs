@@ -369,16 +369,21 @@ async fn a_token_is_tried_at_the_tenant() {
     let accepted = format!("The tenant {} accepted the token: Ada is signed in as password|ada.\n", tenant.origin());
     assert_eq!(attempt().await, (Some(0), accepted, String::new()));
     for (refusal, words) in [
-        (Refusal::NotAcceptablePage, "the tenant refused the token with status 406: 406 Not Acceptable"),
-        (Refusal::NotAMember, "the tenant refused the token with status 403: AUTH-5"),
+        (
+            Refusal::NotAcceptablePage,
+            ["the tenant refused the token with status 406: 406 Not Acceptable", "not-acceptable"],
+        ),
+        (Refusal::NotAMember, ["the tenant refused the token with status 403: AUTH-5", "not-a-member"]),
     ] {
         tenant.control().refuse("/login/jwt-session", refusal, Times::Next(1));
         let (code, out, err) = attempt().await;
         assert_eq!((code, out.as_str()), (Some(1), ""));
-        assert!(err.contains(words) && !err.contains("eyJ"), "{err}");
+        assert!(words.iter().all(|words| err.contains(words)) && !err.contains("eyJ"), "{err}");
+        assert!(err.contains("\n(advice: "), "{err}");
     }
     drop(tenant);
     let (code, _, err) = attempt().await;
     assert_eq!(code, Some(1));
     assert!(err.contains("the tenant did not answer") && !err.contains("eyJ"), "{err}");
+    assert!(err.contains("(advice: connection-refused,"), "{err}");
 }

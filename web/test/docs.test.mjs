@@ -6,6 +6,8 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 
+import { ENTRIES } from "../../static/js/catalogue.js";
+
 const root = new URL("../../", import.meta.url);
 const read = (/** @type {string} */ path) => readFileSync(new URL(path, root), "utf8");
 
@@ -16,7 +18,8 @@ test("the manual has every sentence of the page, and no other", () => {
     .map(([, quoted = ""]) => quoted.slice(1, -1))
     .flatMap((text) => (text.startsWith("${who}") ? ["Qlik Cloud", "This portal"].map((who) => text.replace("${who}", who)) : [text]));
   // The state of a first visit is told in its own section.
-  const sentences = new Set(said.filter((text) => !text.startsWith("This is your first visit")));
+  const ours = said.filter((text) => !text.startsWith("This is your first visit"));
+  const sentences = new Set([...ours, ...Object.values(ENTRIES).map(({ what }) => what)]);
 
   const tables = read("docs/session-flow.md").split("## Sentences, and what to do")[1] ?? "";
   const told = [...tables.matchAll(/^\| ([^|]+?) \|/gm)].map(([, cell = ""]) => cell);

@@ -22,7 +22,7 @@ const dataset = {
   origin: "https://portal.example",
 };
 const page = readPage(dataset, "Sales");
-const answer = { status: 200, code: "", text: "", trace: "", wait: undefined };
+const answer = { status: 200, code: "", text: "", trace: "", advice: "", html: false, wait: undefined };
 
 describe("the page", () => {
   test("tells which attribute is missing", () => {
@@ -102,15 +102,22 @@ describe("envelopes", () => {
       { code: "saturated", text: "Busy.", trace: "r1" },
     ],
     [
+      "our own, with what the tenant said and the advice on it",
+      '{"error":"tenant_refused","message":"You are not a member.","advice":"not-a-member","detail":"status 403: AUTH-5","request_id":"r1"}',
+      { code: "tenant_refused", text: "status 403: AUTH-5", trace: "r1", advice: "not-a-member" },
+    ],
+    [
       "HTML of the edge",
       "<html><head><title>406 Not Acceptable</title></head></html>",
-      { code: "", text: "406 Not Acceptable", trace: "" },
+      { code: "", text: "406 Not Acceptable", trace: "", html: true },
     ],
     ["nothing", "", { code: "", text: "", trace: "" }],
     ["odd JSON", '{"errors":["no"],"code":{"a":1}}', { code: "", text: "", trace: "" }],
     ["JSON that is no object", "[1]", { code: "", text: "", trace: "" }],
   ];
-  for (const [name, body, expected] of read) test(name, () => assert.deepEqual(readEnvelope(body), expected));
+  for (const [name, body, expected] of read) {
+    test(name, () => assert.deepEqual(readEnvelope(body), { advice: "", html: false, ...expected }));
+  }
 
   test("long text is cut", () =>
     assert.equal(readEnvelope(JSON.stringify({ message: "x".repeat(5000) })).text.length, 200));
@@ -164,18 +171,21 @@ describe("sentences", () => {
     assert.match(problem.detail, /403 · denied .*trace r1/);
   });
   const refusals = [
-    ["status 401: LOGIN-1, Unauthorized", /refused this portal's sign-in token/],
-    ["status 400: LOGIN-12, Multiple active users detected", /several active users/],
-    ["status 403: USER_INVITE_EXPIRED", /invitation/],
-    ["status 406: 406 Not Acceptable", /did not accept this portal's sign-in token/],
-    ["status 418: no explanation", /did not let this portal sign you in/],
+    ["token-refused", /refused this portal's sign-in token/],
+    ["same-email", /several active users/],
+    ["invitation-expired", /invitation/],
+    ["not-acceptable", /did not accept this portal's sign-in token/],
+    ["login-refused", /did not let this portal sign you in/],
     ["", /did not let this portal sign you in/],
+    ["of-tomorrow", /did not let this portal sign you in/],
+    ["toString", /did not let this portal sign you in/],
   ];
-  for (const [words, sentence] of refusals) {
-    test(`a login of our server that the tenant refuses with ${words || "nothing"}`, () => {
-      const text = `Qlik Cloud refused to sign you in (the tenant refused the token with ${words}).`;
-      const problem = refused("proxy", { ...answer, status: 502, code: "tenant_refused", text, wait: 2 });
+  for (const [advice, sentence] of refusals) {
+    test(`a login of our server that the tenant refuses: ${advice || "no advice"}`, () => {
+      const text = "the tenant refused the token with status 403: X-1, Something";
+      const problem = refused("proxy", { ...answer, status: 502, code: "tenant_refused", text, advice, wait: 2 });
       assert.match(problem.message, sentence);
+      assert.match(problem.detail, /502 · tenant_refused · the tenant refused the token with status 403: X-1, Something$/);
       assert.equal(problem.wait, undefined, "nobody tries again by themselves");
     });
   }
@@ -191,7 +201,8 @@ describe("sentences", () => {
     ["login", 403, "AUTH-5", /not a member/],
     ["login", 403, "USER_INVITE_EXPIRED", /invitation/],
     ["login", 406, "", /did not accept/],
-    ["login", 418, "", /does not understand/],
+    ["login", 418, "", /did not let this portal sign you in/],
+    ["check", 418, "", /does not understand/],
     ["check", 429, "HTTP-429", /too many requests/],
     ["check", 503, "", /Qlik Cloud has a problem/],
     ["csrf", 401, "", /session at Qlik Cloud has ended/],

@@ -23,6 +23,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard, RwLock};
 use tracing::Instrument;
 
 use super::{Error, Settings, printable, with_causes};
+use crate::advice::Advice;
 use crate::clock::Clock;
 use crate::origin::Origin;
 
@@ -194,7 +195,14 @@ impl Provider {
             }
             Err(failure) => {
                 let problem = Error::from(failure.clone());
-                tracing::warn!(issuer = self.issuer.as_str(), %problem, "no answer from the OpenID provider's discovery");
+                let advice = problem.advice();
+                tracing::warn!(
+                    issuer = self.issuer.as_str(),
+                    %problem,
+                    advice = advice.map(|advice| advice.id),
+                    remedy = advice.map(Advice::in_short),
+                    "no answer from the OpenID provider's discovery"
+                );
                 *turn = Some((now, failure.clone()));
                 Err(failure)
             }

@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 
 use super::Error;
+use crate::advice::Advice;
 use crate::auth::{oidc, ticket};
 use crate::mapping::Denied;
 use crate::qlik::token;
@@ -15,9 +16,29 @@ pub(super) struct Failure {
     pub(super) title: &'static str,
     pub(super) message: String,
     pub(super) advice: Option<&'static str>,
+    /// What an administrator can do about it, and what the tenant said.
+    pub(super) for_admin: Option<ForAdmin>,
     pub(super) way: Option<Way>,
     /// Seconds until another try makes sense.
     pub(super) retry_after: Option<u64>,
+}
+
+/// What is said to an administrator, who may be looking over the visitor's shoulder.
+#[derive(Clone, Debug)]
+pub(super) struct ForAdmin {
+    pub(super) advice: &'static Advice,
+    /// What the tenant said, when it is it that refused. What a provider said is for the log alone.
+    pub(super) told: Option<String>,
+}
+
+impl ForAdmin {
+    fn of(error: &Error) -> Option<Self> {
+        let told = match error {
+            Error::TenantSession(tenant_session::Error::Refused { refusal, .. }) => Some(refusal.to_string()),
+            _ => None,
+        };
+        Some(Self { advice: error.advice()?, told })
+    }
 }
 
 /// The way on from a failure.
@@ -39,7 +60,7 @@ const UNREACHABLE: &str = "Qlik Cloud cannot be reached";
 impl Failure {
     /// What this failure is to the visitor.
     pub(super) fn of(error: &Error) -> Self {
-        let failure = Self::of_status(error.status());
+        let failure = Self { for_admin: ForAdmin::of(error), ..Self::of_status(error.status()) };
         match error {
             Error::SignedOut => Self { code: "session_expired", ..failure },
             Error::ForeignOrigin => Self {
@@ -59,7 +80,8 @@ impl Failure {
             Error::Oidc(problem) => {
                 let (status, code, title, message) = of_sign_in(problem);
                 let of_status = Self::of_status(status);
-                Self { code, title, message: message.to_owned(), way: Some(AGAIN), ..of_status }
+                let for_admin = failure.for_admin;
+                Self { code, title, message: message.to_owned(), way: Some(AGAIN), for_admin, ..of_status }
             }
             Error::Unknown(problem) => Self {
                 code: "tenant_unavailable",
@@ -92,8 +114,8 @@ impl Failure {
                 ..failure
             },
             Error::TenantSession(problem) => {
-                let (_, code, message, wait) = of_tenant_session(problem);
-                Self { code, title: UNREACHABLE, message, retry_after: wait, ..failure }
+                let Told { code, title, message, advice, wait, .. } = of_tenant_session(problem);
+                Self { code, title, message: message.to_owned(), advice, retry_after: wait, ..failure }
             }
             Error::Passage(problem) => Self {
                 code: if problem.is_late() { "tenant_timeout" } else { "tenant_unreachable" },
@@ -178,7 +200,7 @@ impl Failure {
             _ => ("internal", "Something went wrong", "The fault is ours, and it has been logged. Try again."),
         };
         let retry_after = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(5);
-        Self { code, title, message: message.to_owned(), advice: None, way: Some(START), retry_after }
+        Self { code, title, message: message.to_owned(), advice: None, for_admin: None, way: Some(START), retry_after }
     }
 
     /// The exact reason is for the log: it would tell a forger what to do better. The way back is the portal's page, whose
@@ -258,29 +280,47 @@ pub(super) fn of_sign_in(problem: &oidc::Error) -> (StatusCode, &'static str, &'
     }
 }
 
-/// What a visitor is told when there is no session of the tenant's: status, code, message, and seconds until another try
-/// makes sense.
-pub(super) fn of_tenant_session(problem: &tenant_session::Error) -> (StatusCode, &'static str, String, Option<u64>) {
+/// What a visitor is told when there is no session of the tenant's.
+pub(super) struct Told {
+    pub(super) status: StatusCode,
+    code: &'static str,
+    title: &'static str,
+    message: &'static str,
+    advice: Option<&'static str>,
+    /// Seconds until another try makes sense.
+    wait: Option<u64>,
+}
+
+/// The words for it; those of a refusal are the catalogue's.
+pub(super) fn of_tenant_session(problem: &tenant_session::Error) -> Told {
     use tenant_session::Error as Problem;
     let wait = problem.retry_after().map(|wait| wait.as_secs().max(1));
-    let (status, code, message) = match problem {
+    let (status, code, title, message) = match problem {
         Problem::Refused { refusal, .. } => {
-            let message = format!("Qlik Cloud refused to sign you in ({refusal}).");
-            return (StatusCode::BAD_GATEWAY, "tenant_refused", message, wait);
+            let sentence = refusal.advice().visitor;
+            let message = sentence.map_or("Qlik Cloud refused to sign you in.", |sentence| sentence.what);
+            let (status, title) = (StatusCode::BAD_GATEWAY, "Qlik Cloud does not let you in");
+            let advice = sentence.map(|sentence| sentence.advice);
+            return Told { status, code: "tenant_refused", title, message, advice, wait };
         }
         Problem::Paused { .. } => (
             StatusCode::SERVICE_UNAVAILABLE,
             "busy",
+            UNREACHABLE,
             "Too many people are being signed in to Qlik Cloud at this moment. Your turn comes shortly.",
         ),
-        Problem::Unreachable { .. } => {
-            (StatusCode::BAD_GATEWAY, "tenant_unreachable", "Qlik Cloud did not answer. Try again shortly.")
-        }
+        Problem::Unreachable { .. } => (
+            StatusCode::BAD_GATEWAY,
+            "tenant_unreachable",
+            UNREACHABLE,
+            "Qlik Cloud did not answer. Try again shortly.",
+        ),
         _ => (
             StatusCode::SERVICE_UNAVAILABLE,
             "unavailable",
+            UNREACHABLE,
             "The server cannot sign you in to Qlik Cloud at the moment. Try again shortly.",
         ),
     };
-    (status, code, message.to_owned(), wait.or(Some(5)))
+    Told { status, code, title, message, advice: None, wait: wait.or(Some(5)) }
 }

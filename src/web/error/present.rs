@@ -12,7 +12,7 @@ use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde_json::json;
 
-use super::failure::{Failure, Way};
+use super::failure::{Failure, ForAdmin, Way};
 use crate::app::App;
 use crate::web::proxy::Place;
 use crate::web::trail::RequestId;
@@ -75,7 +75,13 @@ pub fn finish(app: &App, place: Place, wants: Wants, id: RequestId, response: Re
         (Wants::Page, StatusCode::UNAUTHORIZED) => Redirect::to(&at_portal(app, place, "/login")).into_response(),
         (Wants::Page | Wants::Frame, _) => page(app, place, wants, status, &failure, id),
         (Wants::Data, _) => {
-            let body = json!({ "error": failure.code, "message": failure.message, "request_id": id.to_string() });
+            let mut body = json!({ "error": failure.code, "message": failure.message, "request_id": id.to_string() });
+            if let Some(ForAdmin { advice, told }) = &failure.for_admin {
+                body["advice"] = advice.id.into();
+                if let Some(told) = told {
+                    body["detail"] = told.as_str().into();
+                }
+            }
             (status, Json(body)).into_response()
         }
     };
@@ -114,14 +120,14 @@ fn page(app: &App, place: Place, wants: Wants, status: StatusCode, failure: &Fai
         FramedPage { site, entry: Entry::of(app) }.render()
     } else {
         let request_id = id.to_string();
-        let Failure { title, message, advice, mut way, .. } = failure.clone();
+        let Failure { title, message, advice, for_admin, mut way, .. } = failure.clone();
         let framed = wants == Wants::Frame;
         // The session of a frame on another site cannot be reached from a tab, and the page after signing out in no frame.
         if framed && app.server.framed_by_other_sites {
             way = way.filter(|way| !matches!(way, Way::SignOut));
         }
         let status = status.as_u16();
-        ErrorPage { site, visitor: None, framed, status, title, message, advice, way, request_id }.render()
+        ErrorPage { site, visitor: None, framed, status, title, message, advice, for_admin, way, request_id }.render()
     };
     match html {
         Ok(html) => {
@@ -169,6 +175,7 @@ struct ErrorPage {
     title: &'static str,
     message: String,
     advice: Option<&'static str>,
+    for_admin: Option<ForAdmin>,
     way: Option<Way>,
     request_id: String,
 }

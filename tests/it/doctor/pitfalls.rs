@@ -332,7 +332,7 @@ async fn p21_there_is_no_csrf_token() {
       advice: no-csrf-token
     failure engine: SOCKET/app/a51a902d-76a9-4c53-85d2-066b44240146
       the tenant refused the engine's socket with status 403: CSRF-TOKEN-2, CSRF token missing or invalid
-      advice: handshake-refused
+      advice: csrf-refused
     ");
 }
 

@@ -156,3 +156,41 @@ async fn a_tenant_that_refuses_its_own_session_is_no_loop() {
     assert_refused(&answer, StatusCode::BAD_GATEWAY, "tenant_refused");
     assert_eq!((proxied.asked("/api/v1/features"), proxied.logins()), (2, 2));
 }
+
+/// Visitors read what concerns them; an administrator who looks over their shoulder, the rest.
+#[tokio::test]
+async fn a_refused_login_is_told_to_visitors_to_administrators_and_to_programs() {
+    let proxied = Proxied::open().await;
+    let mut ada = proxied.portal.signed_in("ada").await;
+    proxied.control().refuse("/login/jwt-session", Refusal::NotAMember, Times::Always);
+    let answer = ada.fetch("/api/v1/users/me").await;
+    assert_refused(&answer, StatusCode::BAD_GATEWAY, "tenant_refused");
+    let mut said = answer.json();
+    said.as_object_mut().expect("an object").remove("request_id");
+    let told = "the tenant refused the token with status 403: AUTH-5, User is not a member of the tenant";
+    let expected = serde_json::json!({
+        "error": "tenant_refused", "message": "You are not a member of this Qlik Cloud tenant.", "advice": "not-a-member", "detail": told,
+    });
+    assert_eq!(said, expected);
+
+    let frame = [("sec-fetch-dest", "iframe"), ("sec-fetch-site", "same-origin")];
+    let page = ada.send(Method::GET, &format!("/single/?appid={APP_ID}"), &frame, "").await;
+    assert_eq!(page.status, StatusCode::BAD_GATEWAY);
+    assert_eq!(page.text("h1"), "Qlik Cloud does not let you in");
+    assert_eq!(page.text(".lead"), "You are not a member of this Qlik Cloud tenant.");
+    assert_eq!(page.text(".lead + p"), "An administrator of the tenant can add you.");
+    assert_eq!(page.text("details > summary"), "For your administrator");
+    assert_eq!(page.text("details code"), told);
+    assert!(page.text("details").contains("not-a-member"), "{}", page.body);
+    assert!(!page.body.contains('`'), "{}", page.body);
+}
+
+#[tokio::test]
+async fn a_tenant_that_cannot_be_reached_is_told_with_what_to_do() {
+    let proxied = Proxied::open().await;
+    let mut ada = proxied.portal.signed_in("ada").await;
+    proxied.control().unplug().await;
+    let answer = ada.fetch("/api/v1/users/me").await;
+    assert_refused(&answer, StatusCode::BAD_GATEWAY, "tenant_unreachable");
+    assert_eq!(answer.json()["advice"], "connection-refused");
+}

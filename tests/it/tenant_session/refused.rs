@@ -15,12 +15,12 @@ async fn refused(stage: &Stage, guest: &Guest) -> Error {
 
 #[tokio::test]
 async fn a_refusal_says_what_the_tenant_said() {
-    for (refusal, status, words) in [
-        (Refusal::UnknownHostname, 401, "LOGIN-2, No authentication configured for this hostname"),
-        (Refusal::Unauthorized, 401, "LOGIN-1, Unauthorized"),
-        (Refusal::NotAMember, 403, "AUTH-5, User is not a member of the tenant"),
-        (Refusal::NotAcceptablePage, 406, "406 Not Acceptable"),
-        (Refusal::Status(400), 400, "HTTP-400, Bad Request"),
+    for (refusal, status, said, advice) in [
+        (Refusal::UnknownHostname, 401, "LOGIN-2, No authentication configured for this hostname", "unknown-host"),
+        (Refusal::Unauthorized, 401, "LOGIN-1, Unauthorized", "token-refused"),
+        (Refusal::NotAMember, 403, "AUTH-5, User is not a member of the tenant", "not-a-member"),
+        (Refusal::NotAcceptablePage, 406, "406 Not Acceptable", "not-acceptable"),
+        (Refusal::Status(400), 400, "HTTP-400, Bad Request", "token-incomplete"),
     ] {
         let stage = Stage::set().await;
         let ada = Guest::arrive(&stage.portal, "ada").await;
@@ -29,7 +29,8 @@ async fn a_refusal_says_what_the_tenant_said() {
         for _ in 0..2 {
             match refused(&stage, &ada).await {
                 Error::Refused { refusal, retry_after } => {
-                    assert_eq!((refusal.status, &*refusal.words), (status, words));
+                    assert_eq!((refusal.status(), &*refusal.told.said()), (status, said));
+                    assert_eq!(refusal.advice().id, advice);
                     assert!(retry_after <= Duration::from_secs(1), "{retry_after:?}");
                 }
                 other => panic!("{other}"),
@@ -114,8 +115,9 @@ async fn a_tenant_that_is_down_is_tried_again_soon() {
     for rest in [1, 2, 4, 8, 8] {
         let burst = ada.burst(&stage.portal, 20).await;
         for failed in burst {
-            let Err(Error::Unreachable { why, retry_after }) = failed else { panic!("{failed:?}") };
+            let Err(Error::Unreachable { why, advice, retry_after }) = failed else { panic!("{failed:?}") };
             assert!(why.contains("did not answer") && why.contains("refused"), "{why}");
+            assert_eq!(advice.id, "connection-refused");
             assert!(
                 retry_after <= Duration::from_secs(rest)
                     && retry_after + Duration::from_secs(2) > Duration::from_secs(rest)
@@ -134,8 +136,9 @@ async fn a_tenant_that_fails_is_tried_again_soon() {
     stage.control().refuse(LOGIN, Refusal::Status(500), Times::Next(1));
     stage.control().refuse(LOGIN, Refusal::Unavailable, Times::Next(1));
     for (words, rest) in [("status 500: HTTP-500", 1), ("status 503: 503 Service", 2)] {
-        let Error::Unreachable { why, .. } = refused(&stage, &ada).await else { panic!("not so") };
+        let Error::Unreachable { why, advice, .. } = refused(&stage, &ada).await else { panic!("not so") };
         assert!(why.contains(words), "{why}");
+        assert_eq!(advice.id, "tenant-trouble");
         stage.pass(rest);
     }
     ada.session(&stage.portal).await;
@@ -147,7 +150,8 @@ async fn a_session_without_cookies_is_none() {
     let ada = Guest::arrive(&stage.portal, "ada").await;
     stage.control().refuse(LOGIN, Refusal::Status(200), Times::Next(1));
     let Error::Refused { refusal, .. } = refused(&stage, &ada).await else { panic!("not refused") };
-    assert_eq!((refusal.status, &*refusal.words), (200, "the answer sets no cookie"));
+    assert_eq!((refusal.status(), &*refusal.told.words), (200, "the answer sets no cookie"));
+    assert_eq!(refusal.advice().id, "cookies-not-set");
 }
 
 #[tokio::test]

@@ -81,6 +81,29 @@ async fn the_audit_says_when_sessions_begin_are_refused_and_end() {
 }
 
 #[tokio::test]
+async fn the_log_says_what_to_do_about_a_refusal() {
+    let (log, _guard) = Log::begin();
+    let stage = Stage::set().await;
+    let mut ada = Guest::arrive(&stage.portal, "ada").await;
+    stage.control().refuse("/login/jwt-session", Refusal::UnknownHostname, Times::Next(1));
+    let answer = ada.browser.fetch("/api/v1/users/me").await;
+    assert_eq!(answer.status.as_u16(), 502);
+    let expected = json!({
+        "level": "ERROR", "message": "request failed",
+        "problem": "the tenant refused the token with status 401: LOGIN-2, No authentication configured for this hostname",
+        "advice": "unknown-host",
+        "remedy": "Correct QLIK_TENANT: name and region as in the address of the tenant's hub",
+    });
+    let mut events = log.events("qlik_embed_bff::web::error");
+    for event in &mut events {
+        for of_request in ["span", "spans"] {
+            event.as_object_mut().expect("an object").remove(of_request);
+        }
+    }
+    assert_eq!(events, [expected]);
+}
+
+#[tokio::test]
 async fn the_log_says_what_is_left_of_the_budget() {
     let (log, _guard) = Log::begin();
     let stage = Stage::with(|_| {}, &[("QLIK_LOGIN_BUDGET", "10")]).await;
