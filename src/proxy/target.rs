@@ -198,6 +198,10 @@ fn check_form(uri: &Uri, version: Version) -> Result<(), Refused> {
 fn decode(path: &[u8]) -> Result<Cow<'_, [u8]>, Refused> {
     let mut decoded = Cow::Borrowed(path);
     for round in 0.. {
+        // Overlong forms such as %c0%af are slashes to careless readers, and half a character may be whole after another round.
+        if std::str::from_utf8(&decoded).is_err() {
+            return Err(Refused::Malformed("encodes something else than UTF-8"));
+        }
         if !decoded.contains(&b'%') {
             break;
         }
@@ -207,10 +211,6 @@ fn decode(path: &[u8]) -> Result<Cow<'_, [u8]>, Refused> {
             break;
         }
         decoded = Cow::Owned(once);
-    }
-    // Overlong forms such as %c0%af are slashes to careless readers.
-    if std::str::from_utf8(&decoded).is_err() {
-        return Err(Refused::Malformed("encodes something else than UTF-8"));
     }
     Ok(decoded)
 }
