@@ -18,8 +18,8 @@ seen.user = [me.status, me.data.subject];
 seen.themes = (await themes.getThemes()).status;
 // What changes something takes a CSRF token, which is ours to add. The refusal is that of somebody who is no administrator.
 seen.changed = await users.patchUser(me.data.id, [{ op: "replace", path: "/name", value: "Ada" }]).then(
-  ({ status }) => status,
-  ({ status }) => status,
+  ({ status }) => [status],
+  ({ status, data }) => [status, data?.errors?.[0]?.code],
 );
 
 const session = qix.openAppSession({ appId: APP, identity: `through-us-${AUTH}` });
