@@ -20,6 +20,8 @@ use crate::qlik::users::{self, Address, Matches, Users};
 use crate::store::subjects::{Claim, Found, Spelling, Standing, fold};
 use crate::store::{self, Store};
 
+pub mod explanation;
+
 /// How long a look-up in vain is not repeated, when it denies.
 const IN_VAIN: Duration = Duration::seconds(15);
 /// How many identities' look-ups are remembered in memory; each is well below 1 KiB.

@@ -11,7 +11,8 @@ use time::format_description::well_known::Rfc3339;
 use crate::advice::{self, Advice};
 use crate::config::{self, Env, ToFindSubjects};
 use crate::identity::{Account, Subject};
-use crate::qlik::{Tenant, session, token};
+use crate::qlik::token::{self, MEANINGS};
+use crate::qlik::{Tenant, session};
 use crate::store::Store;
 use crate::subjects::Subjects;
 
@@ -37,25 +38,6 @@ pub struct Token {
     #[arg(long = "try", conflicts_with = "claims")]
     pub attempt: bool,
 }
-
-/// What each part is for (Qlik Cloud facts, section A.3).
-pub(super) const MEANINGS: [(&str, &str); 15] = [
-    ("typ", "the kind of token"),
-    ("alg", "how it is signed: RSA with SHA-256"),
-    ("kid", "which key signed it: the Key ID of the tenant's identity provider"),
-    ("jti", "random name of this token: the tenant takes it once"),
-    ("sub", "who signs in: one value is one user in Qlik, another value is another user"),
-    ("subType", "always user"),
-    ("name", "display name of the user"),
-    ("email", "e-mail address of the user"),
-    ("email_verified", "the tenant may otherwise not store the address"),
-    ("groups", "for access to spaces, when the tenant allows the creation of groups"),
-    ("iss", "who signed it: the Issuer of the tenant's identity provider"),
-    ("aud", "what it is for: this one endpoint of the tenant"),
-    ("iat", "when it was made"),
-    ("nbf", "valid from: earlier by QLIK_JWT_SKEW, for clocks that differ"),
-    ("exp", "valid until: later by QLIK_JWT_LIFETIME; the session that it opens lasts longer"),
-];
 
 /// Makes the token of a local account, or of the person that the options describe.
 ///

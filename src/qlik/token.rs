@@ -20,7 +20,10 @@ use self::signers::Signers;
 use super::key::{self, KeyError, SigningKey};
 use crate::identity::Subject;
 
+mod meanings;
 mod signers;
+
+pub use meanings::MEANINGS;
 
 /// The only audience that the tenant's login takes.
 pub const AUDIENCE: &str = "qlik.api/login/jwt-session";
