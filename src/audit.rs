@@ -5,12 +5,14 @@
 use std::fmt::{self, Display};
 use std::net::IpAddr;
 
-use tracing::field::{DisplayValue, display};
 use uuid::Uuid;
 
 use crate::identity::{Identity, Source};
 
 pub mod file;
+mod recent;
+
+pub use recent::{Recent, Told};
 
 /// The target of all events.
 pub const TARGET: &str = "audit";
@@ -87,7 +89,27 @@ pub enum Event<'a> {
         ended: u64,
         /// By what.
         reason: &'a dyn Display,
+        /// By whom, if it was an administrator.
+        by: Option<&'a Identity>,
     },
+    /// An administrator looked at a page for administrators.
+    AdminLooked {
+        /// The administrator.
+        by: &'a Identity,
+        /// At which of them.
+        part: &'static str,
+        /// At whom, where the page is about one person: an [`Identity::key`].
+        identity: Option<&'a str>,
+    },
+    /// An administrator had the diagnosis made.
+    DoctorRun {
+        /// The administrator.
+        by: &'a Identity,
+        /// Who was signed in at the tenant for it.
+        subject: Option<&'a str>,
+    },
+    /// Somebody who is no administrator asked for a page for administrators.
+    AdminRefused(&'a Identity),
 }
 
 /// Who did not get what, and why.
@@ -102,69 +124,143 @@ pub struct Refusal<'a> {
     pub reason: &'a dyn Display,
 }
 
-/// Writes an event down, with the request that made it happen, if one did. Costs next to nothing when nobody listens.
-pub fn record(caller: impl Into<Option<Caller>>, event: &Event<'_>) {
-    let caller = caller.into();
-    let (request, address) = (caller.map(|caller| caller.request.simple()), caller.map(|caller| caller.address));
-    // One place decides about the fields; levels are part of a macro's call, so there are two of these.
-    macro_rules! write_down {
-        ($level:ident, $what:literal, $($fields:tt)*) => {
-            tracing::$level!(
-                target: TARGET,
-                $($fields)*,
-                request_id = request.map(display),
-                address = address.map(display),
-                $what
-            )
-        };
-    }
-    match *event {
-        Event::SignedIn(identity) => write_down!(info, "signed in", identity = key(identity)),
-        Event::SignInRefused { source, identity, reason } => {
-            write_down!(warn, "sign-in refused", source = source.as_str(), identity = identity, reason = %reason);
-        }
-        Event::HeadersRemoved(headers) => write_down!(warn, "identity headers removed", headers = %headers),
-        Event::PageRefused(ref refusal) => {
-            let Refusal { identity, page, rule, reason } = *refusal;
-            write_down!(warn, "page refused", identity = identity.map(key), page = page, rule = rule, reason = %reason);
-        }
-        Event::TokenIssued { identity, subject, page, rule } => {
-            write_down!(info, "token issued", identity = key(identity), subject = subject, page = page, rule = rule);
-        }
-        Event::TokenRefused(ref refusal) => {
-            let Refusal { identity, page, rule, reason } = *refusal;
-            write_down!(warn, "token refused", identity = identity.map(key), page = page, rule = rule, reason = %reason);
-        }
-        Event::TenantSessionBegun { identity, subject, rule } => {
-            write_down!(info, "tenant session begun", identity = key(identity), subject = subject, rule = rule);
-        }
-        Event::TenantSessionRefused(ref refusal) => {
-            let Refusal { identity, page, rule, reason } = *refusal;
-            write_down!(
-                warn, "tenant session refused",
-                identity = identity.map(key), page = page, rule = rule, reason = %reason
-            );
-        }
-        Event::TenantSessionEnded { identity } => write_down!(info, "tenant session ended", identity = identity),
-        Event::SignedOut(identity) => write_down!(info, "signed out", identity = key(identity)),
-        Event::SessionEnded { identity, reason } => {
-            write_down!(info, "session ended", identity = key(identity), reason = %reason);
-        }
-        Event::SessionsEnded { identity, ended, reason } => {
-            write_down!(info, "sessions ended", identity = identity, ended = ended, reason = %reason);
-        }
-    }
-}
-
-fn key(identity: &Identity) -> DisplayValue<Key<'_>> {
-    display(Key(identity))
+/// An event as it is written down: what has no value is left out.
+#[derive(Default)]
+struct Line<'a> {
+    what: &'static str,
+    warning: bool,
+    identity: Option<Whose<'a>>,
+    by: Option<Whose<'a>>,
+    part: Option<&'a str>,
+    subject: Option<&'a str>,
+    source: Option<&'a str>,
+    page: Option<&'a str>,
+    rule: Option<&'a str>,
+    headers: Option<&'a dyn Display>,
+    ended: Option<u64>,
+    reason: Option<&'a dyn Display>,
 }
 
 /// An [`Identity::key`] that is only put together when somebody reads it.
-struct Key<'a>(&'a Identity);
+#[derive(Clone, Copy)]
+enum Whose<'a> {
+    Person(&'a Identity),
+    Key(&'a str),
+}
 
-impl Display for Key<'_> {
+impl Display for Whose<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.0.source, self.0.id)
+        match self {
+            Self::Person(identity) => write!(f, "{}:{}", identity.source, identity.id),
+            Self::Key(key) => f.write_str(key),
+        }
+    }
+}
+
+impl<'a> Event<'a> {
+    fn line(&self) -> Line<'a> {
+        use Whose::{Key, Person};
+        let what = |what| Line { what, ..Line::default() };
+        let refused = |what, refusal: &Refusal<'a>| {
+            let Refusal { identity, page, rule, reason } = *refusal;
+            Line {
+                what,
+                warning: true,
+                identity: identity.map(Person),
+                page,
+                rule,
+                reason: Some(reason),
+                ..Line::default()
+            }
+        };
+        match *self {
+            Self::SignedIn(identity) => Line { identity: Some(Person(identity)), ..what("signed in") },
+            Self::SignInRefused { source, identity, reason } => Line {
+                warning: true,
+                source: Some(source.as_str()),
+                identity: identity.map(Key),
+                reason: Some(reason),
+                ..what("sign-in refused")
+            },
+            Self::HeadersRemoved(headers) => {
+                Line { warning: true, headers: Some(headers), ..what("identity headers removed") }
+            }
+            Self::PageRefused(ref refusal) => refused("page refused", refusal),
+            Self::TokenIssued { identity, subject, page, rule } => Line {
+                identity: Some(Person(identity)),
+                subject: Some(subject),
+                page: Some(page),
+                rule: Some(rule),
+                ..what("token issued")
+            },
+            Self::TokenRefused(ref refusal) => refused("token refused", refusal),
+            Self::TenantSessionBegun { identity, subject, rule } => Line {
+                identity: Some(Person(identity)),
+                subject: Some(subject),
+                rule: Some(rule),
+                ..what("tenant session begun")
+            },
+            Self::TenantSessionRefused(ref refusal) => refused("tenant session refused", refusal),
+            Self::TenantSessionEnded { identity } => {
+                Line { identity: Some(Key(identity)), ..what("tenant session ended") }
+            }
+            Self::SignedOut(identity) => Line { identity: Some(Person(identity)), ..what("signed out") },
+            Self::SessionEnded { identity, reason } => {
+                Line { identity: Some(Person(identity)), reason: Some(reason), ..what("session ended") }
+            }
+            Self::SessionsEnded { identity, ended, reason, by } => Line {
+                identity: identity.map(Key),
+                by: by.map(Person),
+                ended: Some(ended),
+                reason: Some(reason),
+                ..what("sessions ended")
+            },
+            Self::AdminLooked { by, part, identity } => Line {
+                by: Some(Person(by)),
+                part: Some(part),
+                identity: identity.map(Key),
+                ..what("administration looked at")
+            },
+            Self::DoctorRun { by, subject } => Line { by: Some(Person(by)), subject, ..what("doctor run") },
+            Self::AdminRefused(identity) => {
+                Line { warning: true, identity: Some(Person(identity)), ..what("administration refused") }
+            }
+        }
+    }
+}
+
+/// Writes an event down, with the request that made it happen, if one did. Costs next to nothing when nobody listens.
+pub fn record(caller: impl Into<Option<Caller>>, event: &Event<'_>) {
+    let (caller, line) = (caller.into(), event.line());
+    // One place decides about the fields; levels are part of a macro's call, so there are two of these.
+    macro_rules! write_down {
+        ($level:ident) => {
+            tracing::$level!(
+                target: TARGET,
+                identity = line.identity.map(display),
+                by = line.by.map(display),
+                part = line.part,
+                subject = line.subject,
+                source = line.source,
+                page = line.page,
+                rule = line.rule,
+                headers = line.headers.map(display),
+                ended = line.ended,
+                reason = line.reason.map(display),
+                request_id = caller.map(|caller| display(caller.request.simple())),
+                address = caller.map(|caller| display(caller.address)),
+                "{}",
+                line.what
+            )
+        };
+    }
+    if line.warning {
+        write_down!(warn);
+    } else {
+        write_down!(info);
+    }
+    // Who looks at events should not see that they look.
+    if !matches!(event, Event::AdminLooked { .. }) {
+        recent::tell(caller, &line);
     }
 }

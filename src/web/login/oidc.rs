@@ -85,7 +85,8 @@ pub struct Logout {
 pub async fn end(State(app): State<App>, caller: Caller, Form(sent): Form<Logout>) -> Result<Response, Error> {
     let ended = provider(&app)?.end_sessions(sent.logout_token.expose_secret(), app.clock.now()).await?;
     let reason = &"the visitor signed out at the OpenID provider";
-    audit::record(caller, &Event::SessionsEnded { identity: ended.whose.as_deref(), ended: ended.count, reason });
+    let (identity, ended) = (ended.whose.as_deref(), ended.count);
+    audit::record(caller, &Event::SessionsEnded { identity, ended, reason, by: None });
     Ok(StatusCode::OK.into_response())
 }
 
