@@ -19,6 +19,7 @@ use crate::identity::Account;
 
 mod attached;
 mod ended;
+mod listed;
 pub mod locks;
 mod records;
 mod seal;
@@ -31,6 +32,7 @@ pub mod tenant_sessions;
 pub use attached::Attached;
 use ended::Ends;
 pub use ended::SessionRef;
+pub use listed::Place;
 use records::CachedRecord;
 pub use records::Kind;
 use seal::Seal;
@@ -266,6 +268,14 @@ impl Store {
         window: Duration,
     ) -> Result<(u32, OffsetDateTime), Error> {
         self.sqlite.count_attempt(&hash(what.as_bytes()), now, window).await
+    }
+
+    /// How many attempts on `what` are counted now, and when the count starts anew.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn attempts(&self, what: &str, now: OffsetDateTime) -> Result<Option<(u32, OffsetDateTime)>, Error> {
+        self.sqlite.attempts(&hash(what.as_bytes()), now).await
     }
 
     /// Takes one attempt on `what` back: it was a good one.

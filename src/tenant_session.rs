@@ -24,6 +24,7 @@ use crate::qlik::token::{self, Issuer};
 use crate::store::{self, SessionRef, Store};
 use crate::subjects::{self, Subjects};
 
+mod budget;
 mod change;
 mod end;
 mod flight;
@@ -31,6 +32,7 @@ mod kept;
 mod login;
 mod rest;
 
+pub use budget::Budget;
 use flight::{Flights, Want};
 pub use kept::TenantSession;
 

@@ -26,8 +26,20 @@ impl SessionRef {
         Self(hash(&sessions::name(&id)))
     }
 
+    /// The session with this name, as [`SessionRef::to_hex`] writes it.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut id = RecordId::default();
+        if text.len() != 2 * id.len() || !text.is_ascii() {
+            return None;
+        }
+        for (byte, place) in id.iter_mut().zip((0..).step_by(2)) {
+            *byte = u8::from_str_radix(text.get(place..place + 2)?, 16).ok()?;
+        }
+        Some(Self(id))
+    }
+
     /// All of it, for names of what belongs to the session.
-    pub(crate) fn to_hex(self) -> String {
+    pub fn to_hex(self) -> String {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use tower_sessions::session::{Id, Record};
 use tower_sessions::{SessionStore, session_store};
 
-use super::{Error, Marks, SessionRef, Store, hash};
+use super::{Error, Marks, Place, SessionRef, Store, hash};
 use crate::clock::Clock;
 
 /// The entry of a session that names whose it is: an [`Identity::key`](crate::identity::Identity::key).
@@ -44,6 +44,22 @@ impl Sessions {
         let record = self.store.session_record(session, self.clock.now()).await.map_err(backend)?;
         let Some((_, value)) = record else { return Ok(None) };
         Ok(decode(&value)?.remove(name))
+    }
+
+    /// The next sessions of people who are signed in, behind this place, and one entry of each; `None` where there is none, or
+    /// it cannot be read.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn list(
+        &self,
+        name: &str,
+        behind: Option<Place>,
+        most: u32,
+    ) -> session_store::Result<Vec<(Place, Option<Value>)>> {
+        let sealed = self.store.sealed_sessions(behind, most, self.clock.now()).await.map_err(backend)?;
+        let entry = |value: Option<Vec<u8>>| decode(&value?).ok()?.remove(name);
+        Ok(sealed.into_iter().map(|sealed| (sealed.place, entry(sealed.value))).collect())
     }
 
     /// Replaces one entry, and says anew when the session ends. A session that has ended stays so.

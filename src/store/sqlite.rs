@@ -182,6 +182,17 @@ impl Sqlite {
         Ok((u32::try_from(count).unwrap_or(u32::MAX), at(until)))
     }
 
+    pub(super) async fn attempts(
+        &self,
+        id: &[u8],
+        now: OffsetDateTime,
+    ) -> Result<Option<(u32, OffsetDateTime)>, Error> {
+        const SQL: &str = "SELECT count, expires_at FROM attempt WHERE id = ? AND expires_at > ?";
+        let found: Option<(i64, i64)> =
+            sqlx::query_as(SQL).bind(id).bind(now.unix_timestamp()).fetch_optional(&self.0).await?;
+        Ok(found.map(|(count, until)| (u32::try_from(count).unwrap_or(u32::MAX), at(until))))
+    }
+
     pub(super) async fn forgive_attempt(&self, id: &[u8]) -> Result<(), Error> {
         sqlx::query("UPDATE attempt SET count = count - 1 WHERE id = ? AND count > 0")
             .bind(id)

@@ -233,7 +233,7 @@ impl TenantSessions {
         }
     }
 
-    fn budget_name(&self) -> String {
+    pub(super) fn budget_name(&self) -> String {
         format!("logins at {}", self.0.tenant)
     }
 }

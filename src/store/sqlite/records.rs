@@ -134,6 +134,35 @@ impl Sqlite {
         Ok(ended.rows_affected())
     }
 
+    /// Whoever has no owner is no session of somebody who is signed in.
+    pub(in crate::store) async fn end_session(&self, id: &[u8]) -> Result<bool, Error> {
+        const SQL: &str = "DELETE FROM record WHERE id = ? AND owner IS NOT NULL";
+        Ok(sqlx::query(SQL).bind(id).execute(&self.0).await?.rows_affected() == 1)
+    }
+
+    pub(in crate::store) async fn count_sessions(&self, now: OffsetDateTime) -> Result<u64, Error> {
+        const SQL: &str = "SELECT count(*) FROM record WHERE owner IS NOT NULL AND expires_at > ?";
+        let count: i64 = sqlx::query_scalar(SQL).bind(now.unix_timestamp()).fetch_one(&self.0).await?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// Sessions by their end, the last one first: end, id, and value, sealed.
+    pub(in crate::store) async fn sessions(
+        &self,
+        behind: Option<(i64, RecordId)>,
+        most: u32,
+        now: OffsetDateTime,
+    ) -> Result<Vec<(i64, RecordId, Vec<u8>)>, Error> {
+        const SQL: &str = "SELECT expires_at, id, value FROM record
+             WHERE owner IS NOT NULL AND expires_at > ?1 AND (expires_at, id) < (?2, ?3)
+             ORDER BY expires_at DESC, id DESC LIMIT ?4";
+        let (until, id) = behind.unwrap_or((i64::MAX, RecordId::default()));
+        let query = sqlx::query_as(SQL).bind(now.unix_timestamp()).bind(until).bind(&id[..]).bind(most);
+        let rows: Vec<(i64, Vec<u8>, Vec<u8>)> = query.fetch_all(&self.0).await?;
+        // All ids have the length of a hash; a row that somebody damaged is no session.
+        Ok(rows.into_iter().filter_map(|(until, id, value)| Some((until, id.try_into().ok()?, value))).collect())
+    }
+
     pub(in crate::store) async fn delete_record(&self, id: &[u8]) -> Result<(), Error> {
         sqlx::query("DELETE FROM record WHERE id = ?").bind(id).execute(&self.0).await?;
         Ok(())
