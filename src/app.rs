@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 
+use crate::admin::Administration;
 use crate::auth::header;
 use crate::auth::oidc::Oidc;
 use crate::auth::password::Passwords;
@@ -57,6 +58,8 @@ pub struct Parts {
     pub store: Store,
     /// The engine sockets that are open.
     pub sockets: Sockets,
+    /// The pages for administrators, when there are any.
+    pub admin: Option<Arc<Administration>>,
     /// The time.
     pub clock: Clock,
     draining: AtomicBool,
@@ -70,6 +73,7 @@ impl App {
     pub async fn open(config: Config, clock: Clock) -> anyhow::Result<Self> {
         const NO_CLIENT: &str = "the certificate authorities of this machine cannot be read";
         let store = Store::open(&config.store).await?;
+        let admin = Administration::of(&config, &clock).map(Arc::new);
         let client = config.tenant.client().context(NO_CLIENT)?;
         let oidc = config.oidc.map(|settings| Oidc::new(settings, client.clone(), store.clone(), clock.clone()));
         let tickets = config.ticket.map(|settings| Tickets::new(settings, store.clone(), client.clone()));
@@ -109,6 +113,7 @@ impl App {
             session: config.session,
             store,
             sockets: Sockets::new(),
+            admin,
             clock,
             draining: AtomicBool::new(false),
         })))

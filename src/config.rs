@@ -20,6 +20,7 @@ use crate::qlik::{Tenant, token};
 use crate::store;
 use crate::{audit, auth, subjects, tenant_session};
 
+mod admin;
 mod file;
 mod frames;
 mod header;
@@ -37,6 +38,7 @@ mod tickets;
 mod tls;
 mod way_out;
 
+pub use admin::Admin;
 pub use file::Env;
 use file::Sources;
 pub use problem::{Problem, Problems};
@@ -83,6 +85,8 @@ pub struct Config {
     pub store: store::Settings,
     /// How long sessions live.
     pub session: SessionAges,
+    /// The pages for administrators, when there are any.
+    pub admin: Option<Admin>,
 }
 
 /// How long our sessions live.
@@ -210,8 +214,10 @@ pub fn load(env: &Env, now: OffsetDateTime) -> Result<Loaded, Problems> {
     let subjects = subject::read(&mut reader, tenant.as_ref(), access.as_ref().and_then(Option::as_ref), shared);
     let store = server::store(&mut reader);
     let session = server::session(&mut reader);
+    let admin_groups = admin::groups(&mut reader, server.as_ref(), pages.as_ref());
     reader.report_strangers();
     let (hints, shown) = reader.finish()?;
+    let admin = admin_groups.map(|groups| Admin { groups, hints: hints.clone(), shown: shown.clone() });
     // No problem was reported, so everything was read; a gap here would be a mistake of this module.
     let config = (|| {
         let (token, certificate) = token?;
@@ -232,6 +238,7 @@ pub fn load(env: &Env, now: OffsetDateTime) -> Result<Loaded, Problems> {
             access: access?,
             store: store?,
             session: session?,
+            admin,
         })
     })();
     Ok(Loaded { config: config.expect("what could not be read was reported as a problem"), hints, shown })

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | 9 | [`commands`]: what the binary does, a file a command |
 //! | 8 | [`web`]: the route table, the layers, the handlers, one answer per failure |
-//! | 7 | [`app`]: everything that a handler may need |
+//! | 7 | [`app`]: everything that a handler may need; below it, [`admin`]: what administrators may ask |
 //! | 6 | [`config`]: checked settings, or every problem at once |
 //! | 5 | [`tenant_session`]: the tenant's sessions, kept for our visitors |
 //! | 4 | [`subjects`]: who an identity is to Qlik, and whose a subject is · [`proxy`]: what passes between browser and tenant |
@@ -27,6 +27,7 @@
 //! signed in there; when it is nobody, or somebody else, it fetches `GET /token/default`: [`subjects`] names the subject,
 //! [`qlik::token`] signs, and the tenant exchanges the token for its own session. Then the sheet's frame is mounted.
 
+pub mod admin;
 pub mod advice;
 pub mod app;
 pub mod audit;

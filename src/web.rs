@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode};
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::csrf::CsrfLayer;
@@ -19,6 +19,7 @@ use crate::identity::Source;
 use crate::store::sessions::Sessions;
 
 mod address;
+mod admin;
 pub mod assets;
 mod cookie;
 mod embed;
@@ -82,6 +83,17 @@ fn pages(app: &App, headers: security::Headers) -> Router {
         .route("/token", get(token::issue_default))
         .route("/token/{slug}", get(token::issue))
         .layer(from_fn_with_state(app.clone(), security::check_token_origin));
+    // To who is no administrator, no method says that there is something.
+    let no_method = || any(admin::no_such_method);
+    let admin = Router::new()
+        .route("/admin", no_method().get(admin::overview::show))
+        .route("/admin/doctor", no_method().post(admin::overview::begin_doctor))
+        .route("/admin/settings", no_method().get(admin::settings::show))
+        .route("/admin/pages", no_method().get(admin::pages::show))
+        .route("/admin/sessions", no_method().get(admin::sessions::show))
+        .route("/admin/sessions/end", no_method().post(admin::sessions::end))
+        .route("/admin/identity", no_method().get(admin::identity::show))
+        .route("/admin/audit", no_method().get(admin::events::show));
     let stateless = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
@@ -89,6 +101,10 @@ fn pages(app: &App, headers: security::Headers) -> Router {
         .route("/static/{hash}/{*file}", get(assets::file).layer(CompressionLayer::new()));
 
     let mut visitors = pages.merge(sign_in).merge(tokens);
+    // What those pages show is nobody else's: to everybody else they do not exist, and without ADMIN_GROUPS to nobody.
+    if app.admin.is_some() {
+        visitors = visitors.merge(admin);
+    }
     if app.header.is_some() {
         visitors = visitors.layer(from_fn_with_state(app.clone(), upstream::follow));
     }

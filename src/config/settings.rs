@@ -58,6 +58,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("LOG_FORMAT").or("text"),
     setting("RUST_LOG").or("info"),
     setting("AUDIT_FILE"),
+    setting("ADMIN_GROUPS"),
     // tenant and page
     setting("QLIK_TENANT").also(&["TENANT", "TENANT_URI", "tenantDomain"]),
     setting("QLIK_WEB_INTEGRATION_ID").also(&["WEBINTEGRATIONID", "WEB_INTEGRATION_ID", "qlikWebIntegrationId"]),

@@ -32,7 +32,8 @@ mod socket;
 use guest::{Guests, cookie_name};
 
 /// Paths of ours. None of them is ever the tenant's, whatever `PROXY_PATHS` says.
-const OURS: [&str; 12] = [
+const OURS: [&str; 13] = [
+    "/admin",
     "/embed",
     "/login",
     "/logout",

@@ -19,7 +19,7 @@ use crate::audit::{self, Caller, Event};
 use crate::identity::{Identity, Source};
 use crate::pages::Slug;
 use crate::store::sessions::{OWNER, PROVIDER_SESSION, Sessions};
-use crate::store::{Kind, SessionRef};
+use crate::store::{Kind, Place, SessionRef};
 
 /// The entries of a session.
 const VISIT: &str = "visit";
@@ -95,6 +95,23 @@ impl Visit {
     /// Whether it is time to note that the visitor is active.
     pub fn is_due(&self, now: OffsetDateTime) -> bool {
         now - self.seen >= TOUCH_EVERY
+    }
+
+    /// The next sessions of people who are signed in, behind this place. `None` is one that cannot be read: sealed under another
+    /// secret, or of another version.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn list(app: &App, behind: Option<Place>, most: u32) -> Result<Vec<(Place, Option<Self>)>, Error> {
+        let sessions = Sessions::new(app.store.clone(), app.clock.clone());
+        let listed = sessions.list(VISIT, behind, most).await?;
+        let read = |entry: Option<Value>| serde_json::from_value(entry?).ok();
+        Ok(listed.into_iter().map(|(place, entry)| (place, read(entry))).collect())
+    }
+
+    /// When its visitor signed in, and was last seen, to about a minute.
+    pub fn times(&self) -> (OffsetDateTime, OffsetDateTime) {
+        (self.signed_in, self.seen)
     }
 
     /// Whose visit it is.
@@ -274,6 +291,11 @@ impl SignedIn {
         &self.0.identity
     }
 
+    /// The visit as it is with this request.
+    pub fn visit(&self) -> &Visit {
+        &self.0
+    }
+
     /// The name to greet with.
     pub fn name(&self) -> &str {
         if self.0.identity.name.is_empty() { &self.0.identity.id } else { &self.0.identity.name }
@@ -315,7 +337,7 @@ impl FromRequestParts<App> for SignedIn {
             && Wants::of(&parts.headers) == Wants::Page
             && let Some(path) = ReturnPath::of(&parts.uri)
             && path != ReturnPath::default()
-            && leads_to_a_page(&path)
+            && (leads_to_a_page(&path) || super::admin::has(&path))
         {
             way_back::keep(&session, &path, app.clock.now()).await?;
         }

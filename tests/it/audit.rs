@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-mod refused;
+pub mod refused;
 
 use crate::binary::{Server, configure, free_port, run, run_with_input};
 

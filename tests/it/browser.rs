@@ -4,6 +4,7 @@
 //! the event. Pictures for the README are left in `target/screenshots`.
 
 mod access;
+mod admin;
 mod audit;
 mod cookies;
 mod disconnects;

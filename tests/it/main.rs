@@ -1,5 +1,6 @@
 //! Behaviour, through the real router, the real binary and real browsers; a file per behaviour.
 
+mod admin;
 mod audit;
 mod binary;
 mod browser;

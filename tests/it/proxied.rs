@@ -6,7 +6,7 @@ use qlik_embed_bff::demo::{Control, IdentityProvider, Settings, Tenant};
 use crate::portal::{Answer, Browser, KEY, Portal};
 
 mod away;
-mod clients;
+pub mod clients;
 mod refused;
 mod rest;
 mod sibling;

@@ -15,7 +15,7 @@ use crate::{oidc, ticket};
 
 /// What is recorded on this thread.
 #[derive(Clone, Default)]
-struct Recorded(Arc<Mutex<Vec<u8>>>);
+pub struct Recorded(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Recorded {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -29,7 +29,7 @@ impl Write for Recorded {
 }
 
 impl Recorded {
-    fn begin() -> (Self, DefaultGuard) {
+    pub fn begin() -> (Self, DefaultGuard) {
         let recorded = Self::default();
         let writer = recorded.clone();
         let lines = fmt::layer().json().flatten_event(true).without_time().with_target(false).with_current_span(false);
@@ -40,7 +40,7 @@ impl Recorded {
     }
 
     /// The events since the last time; all of this request, which is checked here.
-    fn since(&self, answer: &Answer) -> Vec<Value> {
+    pub fn since(&self, answer: &Answer) -> Vec<Value> {
         let text = std::mem::take(&mut *self.0.lock().expect("not poisoned"));
         let lines = String::from_utf8(text).expect("text");
         let event = |line: &str| {

@@ -1,0 +1,46 @@
+//! What administrators may ask this instance about, and who they are.
+
+use time::OffsetDateTime;
+
+use crate::audit::Recent;
+use crate::clock::Clock;
+use crate::config::{self, Config};
+use crate::identity::Identity;
+use crate::subjects::explanation::Means;
+
+mod rounds;
+
+pub use rounds::{Round, Rounds};
+
+/// The pages for administrators: there are none without `ADMIN_GROUPS`.
+pub struct Administration {
+    /// The configuration in use.
+    pub config: Config,
+    /// Who may look, and the settings as they may see them.
+    pub settings: config::Admin,
+    /// When this instance was started.
+    pub since: OffsetDateTime,
+    /// What happened since then.
+    pub recent: Recent,
+    /// The diagnosis.
+    pub rounds: Rounds,
+}
+
+impl Administration {
+    /// That of a configuration with `ADMIN_GROUPS`. From now on it keeps the last events.
+    pub fn of(config: &Config, clock: &Clock) -> Option<Self> {
+        let settings = config.admin.clone()?;
+        let (since, recent) = (clock.now(), Recent::begin(clock.clone()));
+        Some(Self { config: config.clone(), settings, since, recent, rounds: Rounds::default() })
+    }
+
+    /// Whether this person is an administrator: by the groups that the way of signing in reports, before any mapping.
+    pub fn admits(&self, who: &Identity) -> bool {
+        who.groups.iter().any(|group| self.settings.groups.contains(group))
+    }
+
+    /// By what people are explained.
+    pub fn means(&self) -> Means<'_> {
+        Means { mapping: &self.config.mapping, pages: &self.config.pages, token: &self.config.token }
+    }
+}
