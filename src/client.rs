@@ -1,6 +1,7 @@
 //! The HTTP client for calls to the tenant and to an OpenID provider: one user agent, one TLS library, bounded in time, no
 //! redirects.
 
+use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,4 +75,16 @@ impl Authorities {
             .with_no_client_auth();
         Ok(Arc::new(config))
     }
+}
+
+/// The innermost reason, which is the one that says something; without the address.
+pub fn cause(problem: reqwest::Error) -> String {
+    let problem = problem.without_url();
+    let mut words = problem.to_string();
+    let mut source = problem.source();
+    while let Some(cause) = source {
+        words = cause.to_string();
+        source = cause.source();
+    }
+    words
 }

@@ -6,6 +6,7 @@ pub mod doctor;
 pub mod identity;
 pub mod keygen;
 pub mod serve;
+pub mod setup;
 pub mod subjects;
 pub mod token;
 pub mod users;

@@ -21,6 +21,7 @@ use crate::store;
 use crate::{audit, auth, subjects, tenant_session};
 
 mod admin;
+mod dotenv;
 mod file;
 mod frames;
 mod header;
@@ -31,6 +32,7 @@ mod problem;
 mod proxy;
 mod reader;
 mod server;
+mod set_up;
 pub mod settings;
 mod signing;
 mod subject;
@@ -39,12 +41,14 @@ mod tls;
 mod way_out;
 
 pub use admin::Admin;
+pub use dotenv::{read_dotenv, with_dotenv};
 pub use file::Env;
 use file::Sources;
 pub use problem::{Problem, Problems};
 use reader::Reader;
 pub use reader::Shown;
-pub use signing::{Certificate, EXPIRES_SOON};
+pub use set_up::{ToSetUp, Written, load_setup, load_signing};
+pub use signing::{Certificate, EXPIRES_SOON, KeyInPlace};
 pub use tls::Tls;
 
 /// The exit code for a configuration that cannot be used (`EX_CONFIG` of BSD's sysexits).

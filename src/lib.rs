@@ -9,7 +9,7 @@
 //! |---|---|
 //! | 9 | [`commands`]: what the binary does, a file a command |
 //! | 8 | [`web`]: the route table, the layers, the handlers, one answer per failure |
-//! | 7 | [`app`]: everything that a handler may need; below it, [`admin`]: what administrators may ask |
+//! | 7 | [`app`]: everything that a handler may need; below it, [`admin`]: what administrators may ask, [`doctor`]: what is wrong, [`setup`]: what has to be in the tenant |
 //! | 6 | [`config`]: checked settings, or every problem at once |
 //! | 5 | [`tenant_session`]: the tenant's sessions, kept for our visitors |
 //! | 4 | [`subjects`]: who an identity is to Qlik, and whose a subject is · [`proxy`]: what passes between browser and tenant |
@@ -44,6 +44,7 @@ pub mod origin;
 pub mod pages;
 pub mod proxy;
 pub mod qlik;
+pub mod setup;
 pub mod store;
 pub mod subjects;
 pub mod tenant_session;

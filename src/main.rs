@@ -8,9 +8,9 @@ use clap::{Parser, Subcommand};
 use qlik_embed_bff::audit;
 use qlik_embed_bff::clock::Clock;
 use qlik_embed_bff::commands::{
-    config as config_command, demo, doctor, identity, keygen, serve, subjects, token, users,
+    config as config_command, demo, doctor, identity, keygen, serve, setup, subjects, token, users,
 };
-use qlik_embed_bff::config::{self, EXIT_CONFIG, Env, LogFormat, Problem, Problems};
+use qlik_embed_bff::config::{self, EXIT_CONFIG, Env, LogFormat, Problems};
 use qlik_embed_bff::store;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
@@ -22,6 +22,9 @@ use tracing_subscriber::{EnvFilter, Layer, fmt};
 #[cfg(feature = "mimalloc")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Settings for this folder.
+const ENV_FILE: &str = ".env";
 
 /// Embeds Qlik Cloud sheets in a company's portal, without a second login.
 ///
@@ -56,6 +59,8 @@ enum Command {
     /// Checks or shows the configuration
     #[command(subcommand)]
     Config(config_command::ConfigCommand),
+    /// Sets the tenant up: shows what is there and what is missing, or creates it, and writes the settings into .env
+    Setup(setup::Options),
     /// Finds what is wrong between this server, the tenant and the provider, and says what to do. Exit code 1 when a check
     /// fails
     Doctor(doctor::Options),
@@ -88,7 +93,8 @@ fn run(command: Command) -> anyhow::Result<()> {
             for hint in loaded.hints {
                 tracing::warn!("{hint}");
             }
-            runtime.block_on(serve::run(loaded.config, clock, audit))
+            let settings = serve::Source { process: process(), file: ENV_FILE.into() };
+            runtime.block_on(serve::run(loaded.config, clock, audit, settings))
         }
         Command::Demo(demo) => {
             log(&Env::from([("RUST_LOG".to_owned(), "warn".to_owned())]))?;
@@ -99,42 +105,23 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Identity(command) => runtime.block_on(identity::run(command, &environment()?, now)),
         Command::Users(users) => runtime.block_on(users::run(users, &environment()?, now)),
         Command::Subjects(subjects) => runtime.block_on(subjects::run(subjects, &environment()?, now)),
+        Command::Setup(options) => runtime.block_on(setup::run(options, &process(), clock)),
         Command::Doctor(options) => runtime.block_on(doctor::run(options, &environment()?, clock)),
         Command::Config(command) => Ok(config_command::run(command, &environment()?, now)?),
     }
 }
 
-/// The process's environment, and under it what `.env` in the working directory says.
+/// The process's environment.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
-fn environment() -> Result<Env, Problems> {
-    let mut env: Env = std::env::vars_os()
+fn process() -> Env {
+    std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
-    let file = Path::new(".env");
-    if !file.exists() {
-        return Ok(env);
-    }
-    let text = std::fs::read_to_string(file).unwrap_or_default();
-    let unreadable = |problem: dotenvy::Error| Problems {
-        problems: vec![Problem {
-            variable: ".env".into(),
-            reason: match problem {
-                // The line itself may hold a secret.
-                dotenvy::Error::LineParse(bad, _) => {
-                    let line = text.lines().position(|line| line.trim() == bad.trim()).map_or(0, |place| place + 1);
-                    format!("is not NAME=value in line {line}")
-                }
-                other => format!("cannot be read ({other})"),
-            },
-            remedy: "correct the file, or remove it".into(),
-        }],
-        hints: Vec::new(),
-    };
-    for line in dotenvy::from_path_iter(file).map_err(unreadable)? {
-        let (name, value) = line.map_err(unreadable)?;
-        env.entry(name).or_insert(value);
-    }
-    Ok(env)
+        .collect()
+}
+
+/// The process's environment, and under it what `.env` in the working directory says.
+fn environment() -> Result<Env, Problems> {
+    config::with_dotenv(&process(), Path::new(ENV_FILE))
 }
 
 /// Begins to log. Gives the file of the audit, when there is one, to whoever keeps it.

@@ -1,18 +1,15 @@
 //! `keygen`: the key pair that makes tokens ours, and what to do with it.
-//!
-//! Both files appear whole or not at all, the private key never readable by others, and nothing is replaced unasked.
 
 use std::fmt;
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::PathBuf;
 
-use anyhow::{Context, bail, ensure};
-use secrecy::ExposeSecret;
-use time::{Duration, OffsetDateTime};
+use anyhow::ensure;
+use time::OffsetDateTime;
 
-use crate::qlik::key::{self, CERTIFICATE_FILE, CertificateDates, KeySize, PRIVATE_KEY_FILE, SigningKey};
+use crate::qlik::key::{CERTIFICATE_FILE, KeySize, PRIVATE_KEY_FILE};
+use crate::setup::env_file::quoted;
+use crate::setup::pair::{self, NewPair};
 
 /// Make the RSA key that signs tokens and the certificate that the tenant knows it by
 #[derive(Debug, clap::Args)]
@@ -41,110 +38,26 @@ pub fn run(args: &Keygen, now: OffsetDateTime, out: &mut impl Write) -> anyhow::
     ensure!((1..=64).contains(&name.chars().count()), "--common-name must have 1 to 64 characters");
     let private_key = args.dir.join(PRIVATE_KEY_FILE);
     let certificate = args.dir.join(CERTIFICATE_FILE);
-    check_folder(&args.dir)?;
-    let replaces = [&private_key, &certificate].map(|path| check_target(path, args.force));
-    let replaces = replaces.into_iter().collect::<anyhow::Result<Vec<_>>>()?.contains(&true);
-
-    // An hour early, so that a tenant whose clock is behind takes it at once.
-    let dates = CertificateDates {
-        not_before: now - Duration::HOUR,
-        not_after: now.checked_add(Duration::days(args.days.into())).context("--days goes beyond the year 9999")?,
+    let new = NewPair {
+        private_key: &private_key,
+        certificate: &certificate,
+        bits: args.bits,
+        days: args.days,
+        common_name: name,
+        force: args.force,
     };
-    let pair = key::generate(args.bits, name, dates).map_err(|error| anyhow::anyhow!("the key pair {error}"))?;
-    let key = SigningKey::parse(&pair.private_key).map_err(|error| anyhow::anyhow!("the new private key {error}"))?;
-
-    if !args.dir.exists() {
-        let made = DirBuilder::new().mode(0o755).create(&args.dir); // whoever may write here may exchange keys
-        made.with_context(|| format!("cannot make the folder {}", args.dir.display()))?;
-    }
-    let staged_key = Staged::write(&private_key, pair.private_key.expose_secret(), 0o600)?;
-    let staged_certificate = Staged::write(&certificate, &pair.certificate, 0o644)?;
-    staged_key.publish()?;
-    staged_certificate.publish().context("the key was replaced but the certificate was not: run keygen --force")?;
-    if let Ok(folder) = File::open(&args.dir) {
-        folder.sync_all().ok(); // makes the two names durable where the file system can
-    }
-
+    let made = pair::make(&new, now)?;
     let steps = NextSteps {
-        fingerprint: key.fingerprint(),
-        single_line: pair.certificate.lines().collect(),
-        expires: dates.not_after.date(),
-        bits: key.bits(),
+        fingerprint: made.key.fingerprint(),
+        single_line: pair::one_line(&made.certificate),
+        expires: made.not_after.date(),
+        bits: made.key.bits(),
         private_key,
         certificate,
-        replaces,
+        replaces: made.replaces,
     };
     write!(out, "{steps}")?;
     Ok(())
-}
-
-fn check_folder(folder: &Path) -> anyhow::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    ensure!(!folder.exists(), "{} is a file: choose another folder with --dir", folder.display());
-    let parent = match folder.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    ensure!(
-        parent.is_dir(),
-        "the folder {} cannot be made, because {} does not exist: make that first, or choose another with --dir",
-        folder.display(),
-        parent.display()
-    );
-    Ok(())
-}
-
-/// Whether there is a file to be replaced, which needs `--force`.
-fn check_target(path: &Path, force: bool) -> anyhow::Result<bool> {
-    let found = match fs::symlink_metadata(path) {
-        Ok(found) => found,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(error).with_context(|| format!("cannot look at {}", path.display())),
-    };
-    if !found.is_file() {
-        bail!("{} is not a plain file: remove it, or choose another folder with --dir", path.display());
-    }
-    if !force {
-        bail!(
-            "{} exists already and was left as it is: choose another folder with --dir, or replace both files with --force; \
-             the tenant knows the old pair and would then need the new certificate",
-            path.display()
-        );
-    }
-    Ok(true)
-}
-
-/// A whole file beside its target under a passing name, taken away again unless it is published.
-struct Staged<'a> {
-    at: PathBuf,
-    target: &'a Path,
-}
-
-impl<'a> Staged<'a> {
-    fn write(target: &'a Path, text: &str, mode: u32) -> anyhow::Result<Self> {
-        let name = target.file_name().unwrap_or_default().to_string_lossy();
-        let at = target.with_file_name(format!(".{name}.{}", uuid::Uuid::new_v4().simple()));
-        let write = || -> io::Result<()> {
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&at)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        };
-        let staged = Self { at: at.clone(), target };
-        write().with_context(|| format!("cannot write into {}", at.parent().unwrap_or(target).display()))?;
-        Ok(staged)
-    }
-
-    fn publish(self) -> anyhow::Result<()> {
-        fs::rename(&self.at, self.target).with_context(|| format!("cannot write {}", self.target.display()))
-    }
-}
-
-impl Drop for Staged<'_> {
-    fn drop(&mut self) {
-        fs::remove_file(&self.at).ok(); // gone already when it was published
-    }
 }
 
 /// What the administrator does next.
@@ -197,10 +110,4 @@ The certificate as a single line:
             quoted(&private_key.display().to_string())
         )
     }
-}
-
-/// As `.env` needs it: single quotes keep blanks and dollar signs.
-fn quoted(value: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "/._-".contains(c);
-    if value.chars().all(plain) { value.to_owned() } else { format!("'{value}'") }
 }

@@ -23,6 +23,10 @@ use crate::config::{Config, Tls};
 use crate::store::Store;
 use crate::web;
 
+mod reload;
+
+pub use reload::Source;
+
 /// How long a client may take to send the head of a request.
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// The largest head of a request, in bytes: room for a browser with many cookies.
@@ -34,12 +38,13 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// When it cannot listen, or the store cannot be opened.
-pub async fn run(config: Config, clock: Clock, audit: Option<File>) -> anyhow::Result<()> {
+pub async fn run(config: Config, clock: Clock, audit: Option<File>, settings: Source) -> anyhow::Result<()> {
     let listener = bind(config.server.listen)?;
     if let Some(file) = audit {
         keep(file)?;
     }
     let app = App::open(config, clock).await?;
+    reload::watch(settings, app.clone())?;
     serve(app, listener).await
 }
 

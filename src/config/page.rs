@@ -26,6 +26,12 @@ pub(super) fn tenant(reader: &mut Reader) -> Option<Tenant> {
     Some(Tenant { origin: origin?, web_integration, authorities: authorities?, way_out: way_out? })
 }
 
+/// App and sheet of the one page, as far as they are set, for whoever looks for the rest.
+pub(super) fn content(reader: &mut Reader) -> (Option<String>, Option<String>) {
+    let app = reader.optional("QLIK_APP_ID", APP, app_id).map(|id| id.to_string());
+    (app, reader.optional("QLIK_SHEET_ID", SHEET, sheet_id))
+}
+
 const WEB_INTEGRATION: &str = "QLIK_WEB_INTEGRATION_ID";
 const WEB_INTEGRATION_REMEDY: &str =
     "copy the id from the tenant: Administration, Web, and the entry that lists the origin of PUBLIC_URL";

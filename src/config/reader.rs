@@ -85,6 +85,11 @@ impl<'e> Reader<'e> {
         self.is_set(name) || by_file()
     }
 
+    /// The file that `NAME_FILE` names for a secret.
+    pub(super) fn file_of(&self, secret: &str) -> Option<&'e str> {
+        self.raw(&format!("{secret}_FILE"))
+    }
+
     /// What was set under this name, as it was written.
     pub(super) fn value(&self, name: &str) -> Option<&'e str> {
         find(name).and_then(|setting| self.set(setting)).map(|(value, _)| value)

@@ -50,6 +50,13 @@ pub(super) fn read(reader: &mut Reader) -> Option<Server> {
     })
 }
 
+/// The origin that visitors see, and nothing else of the server.
+pub(super) fn portal(reader: &mut Reader) -> Option<Origin> {
+    let listen = listen(reader);
+    let tls = reader.is_set("TLS_CERT_FILE");
+    public_url(reader, listen, tls)
+}
+
 /// An address and a port; a port alone is one of this machine, as Qlik's samples set `PORT`.
 fn listen(reader: &mut Reader) -> Option<SocketAddr> {
     const REMEDY: &str = "write an IP address and a port, for example 127.0.0.1:8080 or 0.0.0.0:8080";

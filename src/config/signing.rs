@@ -31,6 +31,42 @@ pub(super) fn read(reader: &mut Reader, now: OffsetDateTime) -> Option<(Settings
     Some((Settings::new(&issuer?, &key_id?, key, validity?), certificate))
 }
 
+/// The key and what the tenant knows it by, as far as there is something.
+#[derive(Clone, Debug)]
+pub struct KeyInPlace {
+    /// What the tenant's identity provider has as issuer.
+    pub issuer: Option<String>,
+    /// What it has as key ID.
+    pub key_id: Option<String>,
+    /// The key, once it is made.
+    pub key: Option<SigningKey>,
+    /// Its file, or where it will be; nothing when the variable itself has the key.
+    pub file: Option<PathBuf>,
+    /// The certificate beside it.
+    pub certificate: Option<PathBuf>,
+    /// For how long tokens are good.
+    pub validity: Validity,
+}
+
+/// The same as [`read`], for whoever makes what is missing.
+pub(super) fn read_in_place(reader: &mut Reader, now: OffsetDateTime) -> Option<KeyInPlace> {
+    const COPY: &str = "copy it from the tenant, or leave it out";
+    const KEY: &str = "QLIK_JWT_PRIVATE_KEY";
+    let issuer = reader.optional("QLIK_JWT_ISSUER", COPY, line);
+    let key_id = reader.optional("QLIK_JWT_KEY_ID", COPY, line);
+    let validity = validity(reader);
+    let place = PathBuf::from(reader.file_of(KEY).unwrap_or(DEFAULT_KEY_FILE));
+    let is_inline = reader.is_set(KEY);
+    let (key, certificate) = if is_inline || std::fs::symlink_metadata(&place).is_ok() {
+        let (key, certificate) = key(reader, now)?;
+        (Some(key), certificate.map(|certificate| certificate.file))
+    } else {
+        (None, None)
+    };
+    let file = (!is_inline).then_some(place);
+    Some(KeyInPlace { issuer, key_id, key, file, certificate, validity: validity? })
+}
+
 fn validity(reader: &mut Reader) -> Option<Validity> {
     let lifetime = reader.required("QLIK_JWT_LIFETIME", DURATION, duration);
     let skew = reader.required("QLIK_JWT_SKEW", DURATION, duration);

@@ -1,6 +1,5 @@
 //! Whether the tenant can be reached at all, and what time it is there.
 
-use std::error::Error;
 use std::time::Duration;
 
 use reqwest::Client;
@@ -13,6 +12,7 @@ use url::{Host, Url};
 use super::finding::{Check, Finding, Look, Outcome};
 use super::{CALL, Tell};
 use crate::advice::{self, Answer, At, Finding as Sign, Silent, Told};
+pub(super) use crate::client::cause;
 use crate::origin::Origin;
 use crate::qlik::{Tenant, date};
 
@@ -124,16 +124,4 @@ pub(super) async fn text(mut response: reqwest::Response) -> String {
         body.extend_from_slice(&part);
     }
     String::from_utf8_lossy(&body).into_owned()
-}
-
-/// The innermost reason, which is the one that says something; without the address.
-pub(super) fn cause(problem: reqwest::Error) -> String {
-    let problem = problem.without_url();
-    let mut words = problem.to_string();
-    let mut source = problem.source();
-    while let Some(cause) = source {
-        words = cause.to_string();
-        source = cause.source();
-    }
-    words
 }

@@ -4,10 +4,8 @@
 //! Signing takes milliseconds of CPU. [`Issuer`] keeps it away from the async threads, leaves one core to everything
 //! else, lets a burst queue, and refuses what would not be served within about a second.
 
-use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::fmt;
 use std::time::Duration;
-use std::{fmt, io};
 
 use aws_lc_rs::rand;
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
@@ -16,13 +14,14 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use self::signers::Signers;
 use super::key::{self, KeyError, SigningKey};
 use crate::identity::Subject;
 
+mod issuer;
 mod meanings;
 mod signers;
 
+pub use issuer::Issuer;
 pub use meanings::MEANINGS;
 
 /// The only audience that the tenant's login takes.
@@ -202,34 +201,9 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Issues tokens for a server: bounded, off the async threads, in the order of asking. Clones share it.
-#[derive(Debug, Clone)]
-pub struct Issuer(Arc<(Settings, Signers)>);
-
-impl Issuer {
-    /// An issuer that leaves one core to everything else.
-    pub fn new(settings: Settings) -> io::Result<Self> {
-        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let signers = Signers::new(settings.key.clone(), WAITING);
-        for _ in 0..cores.saturating_sub(1).max(1) {
-            signers.start()?;
-        }
-        Ok(Self(Arc::new((settings, signers))))
-    }
-
-    /// A new token for the subject. Dropping the future gives its place in the queue to another.
-    pub async fn issue(&self, subject: &Subject, now: OffsetDateTime) -> Result<Token, Error> {
-        let (settings, signers) = &*self.0;
-        let token = signers.sign(settings.signing_input(subject, now)?).await?;
-        Ok(Token(token.into()))
-    }
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::HashSet;
-    use std::pin::{Pin, pin};
-    use std::task::{Context, Poll, Waker};
 
     use serde_json::{Value, json};
     use time::macros::datetime;
@@ -237,14 +211,14 @@ mod tests {
     use super::*;
     use crate::qlik::key::tests::key;
 
-    const NOW: OffsetDateTime = datetime!(2026-11-22 12:00 UTC);
+    pub(super) const NOW: OffsetDateTime = datetime!(2026-11-22 12:00 UTC);
 
-    fn settings() -> Settings {
+    pub(super) fn settings() -> Settings {
         let validity = Validity::new(Duration::from_secs(60), Duration::from_secs(30)).expect("valid");
         Settings::new("https://portal.example", "key-1", key(), validity)
     }
 
-    fn ada() -> Subject {
+    pub(super) fn ada() -> Subject {
         Subject {
             id: "password|ada".into(),
             name: "Ada Lovelace".into(),
@@ -253,7 +227,7 @@ mod tests {
         }
     }
 
-    fn decoded(token: &Token) -> (Value, Value) {
+    pub(super) fn decoded(token: &Token) -> (Value, Value) {
         let parts: Vec<&str> = token.expose().split('.').collect();
         let [header, claims, signature] = parts[..] else { panic!("three parts") };
         assert_eq!(signature.len(), 342, "256 bytes without padding");
@@ -346,63 +320,6 @@ mod tests {
             })
             .collect();
         assert_eq!(ids.len(), 10_000);
-    }
-
-    /// Nobody signs until somebody calls `start`.
-    fn stalled(waiting: usize) -> Issuer {
-        let settings = settings();
-        let signers = Signers::new(settings.key.clone(), waiting);
-        Issuer(Arc::new((settings, signers)))
-    }
-
-    fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
-        future.poll(&mut Context::from_waker(Waker::noop()))
-    }
-
-    #[tokio::test]
-    async fn a_full_queue_refuses_and_a_cancelled_request_leaves_it() {
-        let issuer = stalled(2);
-        let ada = ada();
-        let mut first = pin!(issuer.issue(&ada, NOW));
-        let mut second = Box::pin(issuer.issue(&ada, NOW));
-        assert!(poll_once(first.as_mut()).is_pending() && poll_once(second.as_mut()).is_pending());
-        let refused = issuer.issue(&ada, NOW).await;
-        assert!(matches!(refused, Err(Error::Saturated { retry_after: RETRY_AFTER })), "{refused:?}");
-
-        drop(second);
-        let mut third = pin!(issuer.issue(&ada, NOW));
-        assert!(poll_once(third.as_mut()).is_pending(), "took the free place");
-        assert!(matches!(issuer.issue(&ada, NOW).await, Err(Error::Saturated { .. })));
-
-        issuer.0.1.start().expect("a thread");
-        assert!(first.await.is_ok() && third.await.is_ok());
-        assert!(issuer.issue(&ada, NOW).await.is_ok(), "there is room again");
-    }
-
-    #[tokio::test]
-    async fn a_request_that_is_cancelled_at_any_moment_stops_nobody() {
-        let issuer = Issuer::new(settings()).expect("threads");
-        let ada = ada();
-        for _ in 0..2 * WAITING {
-            let mut request = Box::pin(issuer.issue(&ada, NOW));
-            assert!(matches!(poll_once(request.as_mut()), Poll::Pending | Poll::Ready(Ok(_))));
-        }
-        assert!(issuer.issue(&ada, NOW).await.is_ok());
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_burst_is_served_in_full() {
-        let issuer = Issuer::new(settings()).expect("threads");
-        let request = || {
-            let issuer = issuer.clone();
-            tokio::spawn(async move { issuer.issue(&ada(), NOW).await.map(|token| token.expose().to_owned()) })
-        };
-        let requests: Vec<_> = (0..64).map(|_| request()).collect();
-        let mut tokens = HashSet::new();
-        for request in requests {
-            tokens.insert(request.await.expect("no panic").expect("a place"));
-        }
-        assert_eq!(tokens.len(), 64);
     }
 
     #[test]
