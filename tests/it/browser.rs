@@ -16,6 +16,7 @@ mod pages;
 mod proxied;
 mod proxy;
 mod scene;
+mod set_up;
 mod sheet;
 mod sign_in;
 mod tickets;

@@ -26,6 +26,7 @@ mod proxied;
 mod relay;
 mod scripts;
 mod sessions;
+mod setup;
 mod sign_in;
 mod subjects;
 mod tenant;
