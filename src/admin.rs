@@ -6,6 +6,7 @@ use crate::audit::Recent;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::identity::Identity;
+use crate::qlik::token;
 use crate::subjects::explanation::Means;
 
 mod rounds;
@@ -14,8 +15,8 @@ pub use rounds::{Round, Rounds};
 
 /// The pages for administrators: there are none without `ADMIN_GROUPS`.
 pub struct Administration {
-    /// The configuration in use.
-    pub config: Config,
+    /// The configuration as it was at the start.
+    config: Config,
     /// Who may look, and the settings as they may see them.
     pub settings: config::Admin,
     /// When this instance was started.
@@ -39,8 +40,14 @@ impl Administration {
         who.groups.iter().any(|group| self.settings.groups.contains(group))
     }
 
-    /// By what people are explained.
-    pub fn means(&self) -> Means<'_> {
-        Means { mapping: &self.config.mapping, pages: &self.config.pages, token: &self.config.token }
+    /// By what people are explained; the key may have been exchanged since the start.
+    pub fn means<'a>(&'a self, token: &'a token::Settings) -> Means<'a> {
+        Means { mapping: &self.config.mapping, pages: &self.config.pages, token }
+    }
+
+    /// The configuration, with what tokens are signed with now. Which certificate is another key's is not known.
+    pub fn config_now(&self, tokens: &token::Issuer) -> Config {
+        let certificate = self.config.certificate.clone().filter(|_| tokens.has(&self.config.token));
+        Config { token: tokens.settings(), certificate, ..self.config.clone() }
     }
 }

@@ -25,7 +25,7 @@ mod tables;
 mod tests;
 mod told;
 
-pub use answer::{Answer, At, Finding, Silent};
+pub use answer::{Answer, At, Sign, Silent};
 pub use render::{page, script};
 pub use tables::of;
 pub use told::Told;

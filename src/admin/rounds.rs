@@ -58,13 +58,13 @@ impl Rounds {
     /// When the machine's certificate authorities cannot be read.
     pub fn begin(
         &self,
-        config: &Config,
+        config: Config,
         hints: &[String],
         who: Who,
         by: String,
         clock: &Clock,
     ) -> reqwest::Result<bool> {
-        let doctor = Doctor::new(config.clone(), clock.clone())?;
+        let doctor = Doctor::new(config, clock.clone())?;
         let subject = match &who {
             Who::Subject(subject) => Some(subject.id.clone()),
             Who::Nobody(_) => None,

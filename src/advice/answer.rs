@@ -133,7 +133,7 @@ impl Silent {
 
 /// What was found without an answer that says so: by a comparison, by what does not come, or by the eye.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Finding {
+pub enum Sign {
     /// `exp` is more than 3600 s after `nbf`.
     TokenLifetime,
     /// The tenant's `Date` and our clock differ.
@@ -216,8 +216,8 @@ pub enum Finding {
     ProviderTooMuch,
 }
 
-impl Finding {
-    /// Every finding.
+impl Sign {
+    /// Every sign.
     pub const ALL: [Self; 40] = [
         Self::TokenLifetime,
         Self::ClockSkew,
@@ -299,5 +299,5 @@ pub enum Answer<'a> {
     /// The engine did not answer in time.
     Silence,
     /// What a check, or somebody's eye, has found.
-    Found(Finding),
+    Found(Sign),
 }

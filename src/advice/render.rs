@@ -7,7 +7,7 @@ use std::fmt::Write;
 use serde_json::{Map, Value, json};
 
 use super::tables::{CLOSES, CLOSES_WHEN_OPEN, CODES, DETAILS, ERRORS, PROVIDER_CODES, STATES, STATUSES, of};
-use super::{Advice, Answer, At, CHAPTERS, Finding, Silent, all};
+use super::{Advice, Answer, At, CHAPTERS, Sign, Silent, all};
 
 /// `docs/troubleshooting.md`.
 pub fn page() -> String {
@@ -142,12 +142,12 @@ fn otherwise() -> [(&'static str, &'static Advice); 14] {
         ("error", of(&Answer::Engine(0))),
         ("state", of(&Answer::State(""))),
         ("silence", of(&Answer::Silence)),
-        ("cookiesBlocked", found(Finding::CookiesBlocked)),
-        ("hidden", found(Finding::AnswerHidden)),
+        ("cookiesBlocked", found(Sign::CookiesBlocked)),
+        ("hidden", found(Sign::AnswerHidden)),
         ("unreachable", of(&Answer::Unreachable { at: At::UsersMe, why: Silent::Refused })),
-        ("otherSubject", found(Finding::OtherSubject)),
-        ("noCsrfToken", found(Finding::NoCsrfToken)),
-        ("pathsNotServed", found(Finding::PathsNotServed)),
+        ("otherSubject", found(Sign::OtherSubject)),
+        ("noCsrfToken", found(Sign::NoCsrfToken)),
+        ("pathsNotServed", found(Sign::PathsNotServed)),
     ]
 }
 
@@ -163,7 +163,7 @@ pub(super) fn in_browser() -> BTreeSet<&'static str> {
     let errors = ERRORS.iter().map(|row| row.1);
     let steps = STATUSES.iter().filter(|((at, _), _)| STEPS.iter().any(|(_, step)| step == at)).map(|row| row.1);
     let others = STEPS.iter().map(|(_, at)| other(*at)).chain(otherwise().map(|row| row.1));
-    let no_cookies = of(&Answer::Found(Finding::CookiesNotSet));
+    let no_cookies = of(&Answer::Found(Sign::CookiesNotSet));
     let all = words.chain(closes).chain(errors).chain(steps).chain(others).chain([no_cookies]);
     all.map(|advice| advice.id).collect()
 }

@@ -1,8 +1,6 @@
 //! Which answer means which entry. Tables, because the browser's page gets them too ([`super::script`]).
 
-use super::{
-    Advice, Answer, At, Finding, Silent, browser, calls, content, engine, login, oauth, people, provider, proxy,
-};
+use super::{Advice, Answer, At, Sign, Silent, browser, calls, content, engine, login, oauth, people, provider, proxy};
 
 /// A row: what is looked up, and its entry.
 type Row<K> = (K, &'static Advice);
@@ -176,7 +174,7 @@ pub fn of(answer: &Answer<'_>) -> &'static Advice {
         Answer::Engine(code) => find(&ERRORS, &code).unwrap_or(&content::ENGINE_ERROR),
         Answer::State(state) => find(&STATES, &state).unwrap_or(&engine::STATE_REFUSED),
         Answer::Silence => &engine::SILENT,
-        Answer::Found(finding) => of_finding(finding),
+        Answer::Found(sign) => of_sign(sign),
     }
 }
 
@@ -211,48 +209,48 @@ fn of_provider(status: u16, code: Option<&str>) -> &'static Advice {
     of_code.unwrap_or(other)
 }
 
-fn of_finding(finding: Finding) -> &'static Advice {
-    match finding {
-        Finding::TokenLifetime => &login::TOKEN_LIFETIME,
-        Finding::ClockSkew => &login::CLOCK_SKEW,
-        Finding::KeyMismatch => &login::KEY_MISMATCH,
-        Finding::CertificateBroken => &login::CERTIFICATE_BROKEN,
-        Finding::CertificateExpired => &login::CERTIFICATE_EXPIRED,
-        Finding::TokenReplayed => &login::TOKEN_REPLAYED,
-        Finding::IdentityProviderMissing => &login::IDENTITY_PROVIDER_MISSING,
-        Finding::CookiesNotSet => &browser::COOKIES_NOT_SET,
-        Finding::CookiesBlocked => &browser::COOKIES_BLOCKED,
-        Finding::CookiesNotCrossSite => &browser::COOKIES_NOT_CROSS_SITE,
-        Finding::NoCsrfToken => &browser::NO_CSRF_TOKEN,
-        Finding::WebIntegrationMissing => &browser::WEB_INTEGRATION_MISSING,
-        Finding::OriginNotListed => &browser::ORIGIN_NOT_LISTED,
-        Finding::AnswerHidden => &browser::ANSWER_HIDDEN,
-        Finding::FramesNotAllowed => &browser::FRAMES_NOT_ALLOWED,
-        Finding::FrameLeadsToLogin => &browser::FRAME_LEADS_TO_LOGIN,
-        Finding::OtherSubject => &browser::OTHER_SUBJECT,
-        Finding::SubjectChanges => &people::SUBJECT_CHANGES,
-        Finding::DuplicateUsers => &people::DUPLICATE_USERS,
-        Finding::SameEmail => &login::SAME_EMAIL,
-        Finding::GroupsNotCreated => &people::GROUPS_IGNORED,
-        Finding::AccessOnItsWay => &people::ACCESS_ON_ITS_WAY,
-        Finding::NoSpaceRole => &people::NO_PERMISSION,
-        Finding::AppMissing => &content::NO_APP,
-        Finding::SheetMissing => &content::NO_SHEET,
-        Finding::NoTheme => &content::NO_THEME,
-        Finding::NoLicence => &people::NO_LICENCE,
-        Finding::SessionIdle => &engine::SESSION_IDLE,
-        Finding::SelectionsShared => &content::SELECTIONS_SHARED,
-        Finding::Http2 => &engine::HTTP2,
-        Finding::ProductInfo => &proxy::PRODUCT_INFO,
-        Finding::LinksLeave => &proxy::LINKS_LEAVE,
-        Finding::PathsNotServed => &proxy::PATHS_NOT_SERVED,
-        Finding::EmbedAsksToAuthorize => &browser::EMBED_ASKS,
-        Finding::ConsentNotTrusted => &oauth::CONSENT,
-        Finding::ProviderUnavailable => &provider::UNAVAILABLE,
-        Finding::ProviderUnusable => &provider::UNUSABLE,
-        Finding::ProviderRefused => &provider::REFUSED,
-        Finding::ProviderUnverified => &provider::UNVERIFIED,
-        Finding::ProviderTooMuch => &provider::TOO_MUCH,
+fn of_sign(sign: Sign) -> &'static Advice {
+    match sign {
+        Sign::TokenLifetime => &login::TOKEN_LIFETIME,
+        Sign::ClockSkew => &login::CLOCK_SKEW,
+        Sign::KeyMismatch => &login::KEY_MISMATCH,
+        Sign::CertificateBroken => &login::CERTIFICATE_BROKEN,
+        Sign::CertificateExpired => &login::CERTIFICATE_EXPIRED,
+        Sign::TokenReplayed => &login::TOKEN_REPLAYED,
+        Sign::IdentityProviderMissing => &login::IDENTITY_PROVIDER_MISSING,
+        Sign::CookiesNotSet => &browser::COOKIES_NOT_SET,
+        Sign::CookiesBlocked => &browser::COOKIES_BLOCKED,
+        Sign::CookiesNotCrossSite => &browser::COOKIES_NOT_CROSS_SITE,
+        Sign::NoCsrfToken => &browser::NO_CSRF_TOKEN,
+        Sign::WebIntegrationMissing => &browser::WEB_INTEGRATION_MISSING,
+        Sign::OriginNotListed => &browser::ORIGIN_NOT_LISTED,
+        Sign::AnswerHidden => &browser::ANSWER_HIDDEN,
+        Sign::FramesNotAllowed => &browser::FRAMES_NOT_ALLOWED,
+        Sign::FrameLeadsToLogin => &browser::FRAME_LEADS_TO_LOGIN,
+        Sign::OtherSubject => &browser::OTHER_SUBJECT,
+        Sign::SubjectChanges => &people::SUBJECT_CHANGES,
+        Sign::DuplicateUsers => &people::DUPLICATE_USERS,
+        Sign::SameEmail => &login::SAME_EMAIL,
+        Sign::GroupsNotCreated => &people::GROUPS_IGNORED,
+        Sign::AccessOnItsWay => &people::ACCESS_ON_ITS_WAY,
+        Sign::NoSpaceRole => &people::NO_PERMISSION,
+        Sign::AppMissing => &content::NO_APP,
+        Sign::SheetMissing => &content::NO_SHEET,
+        Sign::NoTheme => &content::NO_THEME,
+        Sign::NoLicence => &people::NO_LICENCE,
+        Sign::SessionIdle => &engine::SESSION_IDLE,
+        Sign::SelectionsShared => &content::SELECTIONS_SHARED,
+        Sign::Http2 => &engine::HTTP2,
+        Sign::ProductInfo => &proxy::PRODUCT_INFO,
+        Sign::LinksLeave => &proxy::LINKS_LEAVE,
+        Sign::PathsNotServed => &proxy::PATHS_NOT_SERVED,
+        Sign::EmbedAsksToAuthorize => &browser::EMBED_ASKS,
+        Sign::ConsentNotTrusted => &oauth::CONSENT,
+        Sign::ProviderUnavailable => &provider::UNAVAILABLE,
+        Sign::ProviderUnusable => &provider::UNUSABLE,
+        Sign::ProviderRefused => &provider::REFUSED,
+        Sign::ProviderUnverified => &provider::UNVERIFIED,
+        Sign::ProviderTooMuch => &provider::TOO_MUCH,
     }
 }
 

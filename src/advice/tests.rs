@@ -187,7 +187,7 @@ fn each_error_and_state_of_the_engine_has_its_entry() {
 /// Section L, and what was reported besides.
 #[test]
 fn each_of_the_31_pitfalls_has_its_entry() {
-    use Finding as F;
+    use Sign as F;
     let found = Answer::Found;
     let missing = "JWT_LOGIN_VALIDATIONS Missing required claim: jti";
     let pitfalls: [(&[Answer], &str); 31] = [
@@ -256,7 +256,7 @@ fn every_entry_is_whole_and_can_be_reached() {
     let closes = (1000..5000).flat_map(|code| [true, false].map(|open| Answer::Close { code, open }));
     let engine = (-40..7000).map(Answer::Engine).chain([Answer::State(""), Answer::Silence]);
     let states = STATES.iter().map(|(state, _)| Answer::State(state));
-    let found = Finding::ALL.map(Answer::Found);
+    let found = Sign::ALL.map(Answer::Found);
     let answers = statuses.chain(pages).chain(codes).chain(provided).chain(details).chain(silences).chain(closes);
     let reached: BTreeSet<_> = answers.chain(engine).chain(states).chain(found).map(|answer| of(&answer).id).collect();
     assert_eq!(seen.difference(&reached).collect::<Vec<_>>(), Vec::<&&str>::new());

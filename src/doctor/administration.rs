@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use super::finding::{Check, Finding, Look, Outcome};
 use super::sheet::{allows, ancestors_of};
 use super::{Doctor, Tell, Who, people};
-use crate::advice::{self, Answer, At, Finding as Sign};
+use crate::advice::{self, Answer, At, Sign};
 use crate::qlik::api::{Api, Error};
 use crate::qlik::key::KeyError;
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::advice::{self, Advice, Answer, Finding as Sign};
+use crate::advice::{self, Advice, Answer, Sign};
 
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 
 use super::finding::{Check, Finding, Look, Outcome};
 use super::{Doctor, Tell, Who};
-use crate::advice::{self, Finding as Sign};
+use crate::advice::{self, Sign};
 use crate::config::{EXPIRES_SOON, Problem, Problems};
 use crate::qlik::key::KeyError;
 use crate::store::{self, Condition};

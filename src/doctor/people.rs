@@ -8,7 +8,7 @@ use url::form_urlencoded::byte_serialize;
 use super::administration::{PAGES, refused};
 use super::finding::{Check, Finding, Look, Outcome};
 use super::{Doctor, Tell, Who};
-use crate::advice::{At, Finding as Sign};
+use crate::advice::{At, Sign};
 use crate::identity::Subject;
 use crate::qlik::api::{Api, Error};
 use crate::qlik::users::Address;

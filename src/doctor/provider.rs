@@ -9,7 +9,7 @@ use url::Url;
 use super::finding::{Check, Finding, Look, Outcome};
 use super::session::unreachable;
 use super::{CALL, Doctor, Tell, reach};
-use crate::advice::{self, Answer, At, Finding as Sign};
+use crate::advice::{self, Answer, At, Sign};
 use crate::auth::oidc::Settings;
 
 pub(super) async fn examine(doctor: &Doctor, tell: Tell<'_>) {

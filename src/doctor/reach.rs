@@ -11,7 +11,7 @@ use url::{Host, Url};
 
 use super::finding::{Check, Finding, Look, Outcome};
 use super::{CALL, Tell};
-use crate::advice::{self, Answer, At, Finding as Sign, Silent, Told};
+use crate::advice::{self, Answer, At, Sign, Silent, Told};
 pub(super) use crate::client::cause;
 use crate::origin::Origin;
 use crate::qlik::{Tenant, date};

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::finding::{Check, Finding, Look, Outcome};
 use super::{CALL, Doctor, Tell, Who, reach};
-use crate::advice::{self, Answer, At, Finding as Sign, Silent};
+use crate::advice::{self, Answer, At, Sign, Silent};
 use crate::qlik::cookies::{Cookies, is_routine};
 use crate::qlik::session;
 

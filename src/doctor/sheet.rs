@@ -8,7 +8,7 @@ use reqwest::header::CONTENT_SECURITY_POLICY;
 use super::finding::{Check, Finding, Look, Outcome};
 use super::session::{Login, unreachable, with_session};
 use super::{Doctor, Tell, reach};
-use crate::advice::{self, Advice, Answer, At, Finding as Sign, Silent};
+use crate::advice::{self, Advice, Answer, At, Sign, Silent};
 use crate::origin::Origin;
 use crate::pages::{Content, Page};
 use crate::qlik::engine::{self, Engine, Right};

@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use super::cookies::Cookies;
 use super::date;
 use super::token::Token;
-use crate::advice::{self, Advice, Answer, At, Finding, Silent, Told};
+use crate::advice::{self, Advice, Answer, At, Sign, Silent, Told};
 use crate::origin::Origin;
 
 /// How long a login may take: the first one of somebody makes a user.
@@ -54,8 +54,8 @@ impl Refusal {
     pub fn advice(&self) -> &'static Advice {
         // A session that was given and not kept is no refusal of the tenant's.
         match self.at {
-            At::Login if self.told.status < 300 => advice::of(&Answer::Found(Finding::CookiesNotSet)),
-            At::Csrf if self.told.status < 300 => advice::of(&Answer::Found(Finding::NoCsrfToken)),
+            At::Login if self.told.status < 300 => advice::of(&Answer::Found(Sign::CookiesNotSet)),
+            At::Csrf if self.told.status < 300 => advice::of(&Answer::Found(Sign::NoCsrfToken)),
             at => self.told.advice(at),
         }
     }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::{Found, MADE_BY_US, NAME, Names, Part, Plan, Signing, State, Step, Wanted, pair};
-use crate::advice::{self, Answer, Finding as Sign};
+use crate::advice::{self, Answer, Sign};
 use crate::origin::Origin;
 use crate::qlik::key::KeyError;
 

@@ -1,7 +1,7 @@
 //! Why somebody could not sign in.
 
 use super::{id_token, provider, with_causes};
-use crate::advice::{self, Advice, Answer, At, Finding};
+use crate::advice::{self, Advice, Answer, At, Sign};
 use crate::identity::{Identity, Source};
 use crate::store;
 
@@ -47,11 +47,11 @@ impl Error {
     /// What it means, and what to do, where that is the provider's answer or its silence.
     pub fn advice(&self) -> Option<&'static Advice> {
         let (finding, said) = match self {
-            Self::Unavailable(_) => (Finding::ProviderUnavailable, ""),
-            Self::Unusable(said) => (Finding::ProviderUnusable, said.as_str()),
-            Self::Refused(said) => (Finding::ProviderRefused, said.as_str()),
-            Self::Unverified(_) => (Finding::ProviderUnverified, ""),
-            Self::TooMuch { .. } => (Finding::ProviderTooMuch, ""),
+            Self::Unavailable(_) => (Sign::ProviderUnavailable, ""),
+            Self::Unusable(said) => (Sign::ProviderUnusable, said.as_str()),
+            Self::Refused(said) => (Sign::ProviderRefused, said.as_str()),
+            Self::Unverified(_) => (Sign::ProviderUnverified, ""),
+            Self::TooMuch { .. } => (Sign::ProviderTooMuch, ""),
             Self::NotPending | Self::OtherBrowser | Self::Store(_) => return None,
         };
         Some(by_code(said).unwrap_or_else(|| advice::of(&Answer::Found(finding))))
@@ -77,7 +77,7 @@ impl From<id_token::Problem> for Error {
 
 /// By the first code of OAuth in what the provider said.
 fn by_code(said: &str) -> Option<&'static Advice> {
-    let unknown = advice::of(&Answer::Found(Finding::ProviderUnusable));
+    let unknown = advice::of(&Answer::Found(Sign::ProviderUnusable));
     let words = said.split(|c: char| !(c.is_ascii_lowercase() || c == '_'));
     let answers =
         words.map(|code| Answer::Http { at: At::Provider, status: 400, code: Some(code), detail: "", html: false });

@@ -52,6 +52,11 @@ impl Issuer {
             == (settings.issuer(), settings.key_id(), settings.key().fingerprint())
     }
 
+    /// With what it issues.
+    pub fn settings(&self) -> Settings {
+        self.current().0.clone()
+    }
+
     fn current(&self) -> Arc<Current> {
         // Nothing panics while it holds the lock.
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))

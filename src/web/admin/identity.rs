@@ -64,7 +64,10 @@ pub async fn show(State(app): State<App>, admin: Admin, Query(asked): Query<Aske
     if let Some(identity) = identity {
         let now = app.clock.now();
         match app.subjects.foresee(&identity, now).await {
-            Ok(resolution) => page.answer = Some(Explanation::of(admin.desk.means(), identity, resolution, now).into()),
+            Ok(resolution) => {
+                page.answer =
+                    Some(Explanation::of(admin.desk.means(&app.tokens.settings()), identity, resolution, now).into())
+            }
             Err(subjects::Error::LookUp(problem)) => {
                 page.problem = Some(format!("Qlik Cloud did not say who that is there: {problem}."));
             }

@@ -60,7 +60,8 @@ pub async fn begin_doctor(State(app): State<App>, admin: Admin, Form(wish): Form
         Who::Nobody(_) => None,
     };
     let (desk, by) = (&admin.desk, admin.identity());
-    let begun = desk.rounds.begin(&desk.config, &desk.settings.hints, who, by.key(), &app.clock);
+    let config = desk.config_now(&app.tokens);
+    let begun = desk.rounds.begin(config, &desk.settings.hints, who, by.key(), &app.clock);
     if begun.map_err(|_| Error::Broken("the certificate authorities of this machine cannot be read"))? {
         audit::record(admin.caller, &Event::DoctorRun { by, subject: subject.as_deref() });
         desk.rounds.wait(PATIENCE).await;
