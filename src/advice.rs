@@ -28,7 +28,7 @@ mod told;
 pub use answer::{Answer, At, Sign, Silent};
 pub use render::{page, script};
 pub use tables::of;
-pub use told::Told;
+pub use told::{Told, clean};
 
 /// Who can do something about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

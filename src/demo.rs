@@ -44,7 +44,7 @@ pub use control::Control;
 pub use engine::Socket;
 pub use host::{HostPortal, HostSettings};
 pub use refusal::{Refusal, Times};
-pub use rest::TENANT_ID;
+pub use settings::TENANT_ID;
 pub use settings::{
     AlreadyOpen, ApiKey, Assignment, CLIENT_CREDENTIALS, Cookies, CspOrigin, HandshakeRefusal, IMPERSONATION,
     IdentityProvider, MissingObject, NoAccess, NoLicence, OauthClient, Race, Settings, Space, Switches, Theme, Tls,

@@ -18,15 +18,17 @@ use crate::qlik::api::Api;
 mod administration;
 mod finding;
 mod local;
+mod oauth_client;
 mod passage;
 mod people;
 mod provider;
 mod reach;
+mod refused;
 mod session;
 mod sheet;
 
 pub use finding::{Check, Finding, Outcome};
-pub use local::of_problems;
+pub use local::{of_problems, unknown};
 
 /// How long one call may take: who waits for a diagnosis waits for each of some thirty calls.
 const CALL: Duration = Duration::from_secs(15);

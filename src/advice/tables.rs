@@ -19,6 +19,9 @@ pub(super) static CODES: [Row<&str>; 10] = [
     ("TENANTS-8", &calls::NOT_FOUND),
 ];
 
+/// Says only that something is wrong with the token.
+const UNCLEAR: &str = "INTERNAL-TOKEN-1";
+
 /// What the detail of a refused login may say, in small letters. None of it is documented (section N 2), so it only chooses among
 /// refusals of a token.
 pub(super) static DETAILS: [Row<&str>; 11] = [
@@ -191,8 +194,10 @@ fn of_http(at: At, status: u16, code: Option<&str>, detail: &str, html: bool) ->
     if html && !matches!(status, 404 | 406) && at != At::Single {
         return &calls::ANSWERED_IN_HTML;
     }
-    let of_detail = if matches!((at, status), (At::Login, 400 | 401)) { find_detail(detail) } else { None };
     let of_code = if refused { code.and_then(|code| find(&CODES, &code)) } else { None };
+    // The one code that stands for several problems.
+    let is_open = of_code.is_none() || code == Some(UNCLEAR);
+    let of_detail = if is_open && matches!((at, status), (At::Login, 400 | 401)) { find_detail(detail) } else { None };
     of_detail.or(of_code).or(of_status).unwrap_or(match (at, status) {
         (At::Preflight, 400..500) => &browser::ORIGIN_NOT_LISTED,
         (At::Handshake, 400..500) => &engine::HANDSHAKE_REFUSED,

@@ -85,7 +85,7 @@ fn title(page: &str) -> Option<&str> {
 }
 
 /// One line without control characters and without what looks like a token, a cookie or a key.
-fn clean(text: &str) -> String {
+pub fn clean(text: &str) -> String {
     // What could be shown is at the beginning: a word that is cut in the middle is judged as a whole.
     let text: String = text.chars().take(LONGEST_WORDS * 8).map(|c| if c.is_control() { ' ' } else { c }).collect();
     let words: Vec<_> = text.split(' ').map(|word| if is_secret(word) { "[removed]" } else { word }).collect();

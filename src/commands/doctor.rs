@@ -67,11 +67,18 @@ pub async fn run(options: Options, env: &Env, clock: Clock) -> anyhow::Result<()
 
 async fn examine(options: &Options, loaded: Loaded, clock: Clock, report: &mut Report) -> anyhow::Result<()> {
     let Loaded { config, hints, .. } = loaded;
-    let who = who(options, &config, &clock).await?;
+    let (who, trouble) = match who(options, &config, &clock).await {
+        Ok(who) => (who, None),
+        // The store, the look-up or the account: what is wrong with them is looked at all the same.
+        Err(problem) => (Who::Nobody("it cannot be told who that is to Qlik".to_owned()), Some(format!("{problem:#}"))),
+    };
     if let Who::Subject(subject) = &who {
         report.begin(&config.tenant.origin.to_string(), Some(&subject.id));
     } else {
         report.begin(&config.tenant.origin.to_string(), None);
+    }
+    if let Some(trouble) = trouble {
+        report.tell(doctor::unknown(&trouble));
     }
     let doctor = Doctor::new(config, clock)?;
     doctor.examine(&hints, &who, &mut |finding| report.tell(finding)).await;

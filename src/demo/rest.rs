@@ -14,11 +14,9 @@ use serde_json::{Value, json};
 use super::{
     access::{self, CSRF_TOKEN, Caller},
     refusal,
+    settings::TENANT_ID,
     state::{State, held},
 };
-
-/// The tenant's own id.
-pub const TENANT_ID: &str = "kX2oQwPZ1sVYt0cBn7mLr5dGfHjEaUiR";
 
 pub(super) fn routes() -> Router<Arc<State>> {
     Router::new()

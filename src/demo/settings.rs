@@ -17,6 +17,9 @@ pub use switches::{
 
 use super::{APP_ID, SHEET_ID};
 
+/// The tenant's own id.
+pub const TENANT_ID: &str = "kX2oQwPZ1sVYt0cBn7mLr5dGfHjEaUiR";
+
 /// Everything about one simulated tenant. All of it except the addresses may be changed while it runs: by
 /// [`Control::change`](super::Control::change), and what is an administrator's affair by the REST interface as well.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{random_hex, rest::TENANT_ID, settings::NoAccess};
+use super::{random_hex, settings::NoAccess, settings::TENANT_ID};
 
 /// The role that may do everything.
 pub(super) const TENANT_ADMIN: &str = "TenantAdmin";

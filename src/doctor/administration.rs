@@ -4,15 +4,14 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::finding::{Check, Finding, Look, Outcome};
+use super::refused::{PAGES, refused};
 use super::sheet::{allows, ancestors_of};
-use super::{Doctor, Tell, Who, people};
-use crate::advice::{self, Answer, At, Sign};
-use crate::qlik::api::{Api, Error};
+use super::{Doctor, Tell, Who, oauth_client, people};
+use crate::advice::{At, Sign};
+use crate::qlik::api::Api;
 use crate::qlik::key::KeyError;
 
-/// How many pages of a list are read, of a hundred entries each.
-pub(super) const PAGES: usize = 20;
-const CHECKS: [Check; 9] = [
+const CHECKS: [Check; 10] = [
     Check::IdentityProvider,
     Check::WebIntegration,
     Check::ContentSecurity,
@@ -22,6 +21,7 @@ const CHECKS: [Check; 9] = [
     Check::Space,
     Check::Duplicates,
     Check::Licence,
+    Check::OauthClient,
 ];
 
 pub(super) async fn examine(doctor: &Doctor, answers: bool, who: &Who, tell: Tell<'_>) {
@@ -50,6 +50,7 @@ pub(super) async fn examine(doctor: &Doctor, answers: bool, who: &Who, tell: Tel
     tell(session_ages(doctor, &api).await);
     tell(groups(doctor, &api, who).await);
     people::examine(doctor, &api, who, tell).await;
+    oauth_client::examine(doctor, &api).await.into_iter().for_each(tell);
 }
 
 /// Whose right it is. With less than a tenant administrator's, the checks that need more say so themselves.
@@ -72,22 +73,6 @@ async fn right(api: &Api, now: OffsetDateTime, look: Look) -> Result<Finding, Fi
     }
     let remedy = "make the API key as a user with the role TenantAdmin";
     Ok(look.warn(format!("of {name}, who is no tenant administrator: not everything can be looked at"), remedy))
-}
-
-pub(super) fn refused(look: Look, at: At, problem: Error) -> Finding {
-    match problem {
-        Error::Unreachable(problem) => super::session::unreachable(look, at, problem),
-        // Less than a tenant administrator's right is enough to look users up: it is no failure.
-        Error::Refused(refusal) if refusal.status() == 403 && at == At::Admin => {
-            let found = format!("the tenant does not show it: {}", refusal.told);
-            look.advise(Outcome::Skipped, found, refusal.told.advice(at))
-        }
-        Error::Refused(refusal) => look.advise(Outcome::Failure, refusal.told.to_string(), refusal.told.advice(at)),
-        Error::Unreadable(why) => {
-            let answer = Answer::Http { at, status: 200, code: None, detail: why, html: true };
-            look.advise(Outcome::Failure, format!("its answer cannot be used: {why}"), advice::of(&answer))
-        }
-    }
 }
 
 async fn identity_provider(doctor: &Doctor, api: &Api) -> Finding {
@@ -165,10 +150,10 @@ async fn content_security(doctor: &Doctor, api: &Api) -> Finding {
         Ok(header) => header,
         Err(problem) => return refused(look, At::Admin, problem),
     };
-    let policy = header["Content-Security-Policy"].as_str().unwrap_or_default();
+    let Some(policy) = header["Content-Security-Policy"].as_str() else { return look.skip("the tenant does not tell") };
     let ours = &doctor.config.server.public_url;
     match ancestors_of(policy) {
-        Some(sources) if !allows(&sources, ours) => {
+        Some(sources) if !allows(&sources, ours, &doctor.config.tenant.origin) => {
             let found = format!("frame-ancestors is {sources}, without {ours}");
             look.sign(Outcome::Failure, found, Sign::FramesNotAllowed)
         }

@@ -114,11 +114,13 @@ pub enum Check {
     Duplicates,
     /// Licences.
     Licence,
+    /// OAuth clients.
+    OauthClient,
 }
 
 impl Check {
     /// Every check.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::Configuration,
         Self::SigningKey,
         Self::Certificate,
@@ -157,6 +159,7 @@ impl Check {
         Self::Space,
         Self::Duplicates,
         Self::Licence,
+        Self::OauthClient,
     ];
 
     /// Its name in JSON.
@@ -234,6 +237,7 @@ impl Check {
                 ("duplicate-users", "One user for one person", "nobody else has the subject's e-mail address")
             }
             Self::Licence => ("licence", "Licences", "new users get one by themselves"),
+            Self::OauthClient => ("oauth-client", "OAuth client", "trusted, with our origin among the allowed ones"),
         }
     }
 }

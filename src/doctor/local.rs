@@ -58,6 +58,12 @@ fn of_problem(problem: &Problem) -> Finding {
     Finding { advice: id.and_then(advice::named), ..finding }
 }
 
+/// It cannot be told who somebody is to Qlik.
+pub fn unknown(why: &str) -> Finding {
+    let remedy = "correct what is said there; `qlik-embed-bff identity explain` tells who somebody is to Qlik, and why";
+    Look::new(Check::Subject, "--as").fail(why, remedy)
+}
+
 fn key(doctor: &Doctor) -> Finding {
     let key = doctor.config.token.key();
     Look::new(Check::SigningKey, "QLIK_JWT_PRIVATE_KEY").pass(format!(

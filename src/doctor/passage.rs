@@ -20,10 +20,13 @@ const ASKED: &str = "authorization, content-type, qlik-web-integration-id";
 pub(super) async fn examine(doctor: &Doctor, answers: bool, tell: Tell<'_>) {
     tell(preflight(doctor, answers).await);
     tell(product_info(doctor, answers).await);
-    tell(portal(doctor).await);
+    let portal = portal(doctor).await;
+    let is_up = portal.outcome == Outcome::Pass;
+    tell(portal);
     tell(token_endpoint(doctor).await);
-    if let Some(sibling) = &doctor.config.server.proxy_url {
-        tell(sibling_origin(doctor, sibling).await);
+    let server = &doctor.config.server;
+    if doctor.config.pages.use_proxy() && (is_up || server.proxy_url.is_some()) {
+        tell(passed_on(doctor, server.proxy_origin()).await);
     }
 }
 
@@ -141,8 +144,9 @@ async fn token_endpoint(doctor: &Doctor) -> Finding {
     look.pass("401 for strangers, and nothing keeps it")
 }
 
-async fn sibling_origin(doctor: &Doctor, sibling: &Origin) -> Finding {
-    let address = format!("{sibling}{PRODUCT_INFO}");
+/// Whether the tenant's paths come to this server, through everything that lies before it.
+async fn passed_on(doctor: &Doctor, origin: &Origin) -> Finding {
+    let address = format!("{origin}{PRODUCT_INFO}");
     own(doctor, Look::new(Check::OwnPaths, format!("GET {address}")), &address, Value::is_object).await
 }
 

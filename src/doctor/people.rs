@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use serde_json::Value;
 use url::form_urlencoded::byte_serialize;
 
-use super::administration::{PAGES, refused};
 use super::finding::{Check, Finding, Look, Outcome};
+use super::refused::{PAGES, refused};
 use super::{Doctor, Tell, Who};
 use crate::advice::{At, Sign};
 use crate::identity::Subject;

@@ -74,11 +74,11 @@ async fn metadata(look: Look, response: reqwest::Response, tenant: &Origin) -> (
     let (status, told) = told(response).await;
     if status != 200 {
         let advice = told.0.advice(At::WellKnown);
-        return (look.advise(Outcome::Failure, told.0.to_string(), advice), status != 401 && status != 404);
+        return (look.advise(Outcome::Failure, told.0.to_string(), advice), told.0.code.as_deref() != Some("LOGIN-2"));
     }
     let Some(body) = told.1.filter(serde_json::Value::is_object) else {
         let html = Answer::Http { at: At::WellKnown, status: 200, code: None, detail: "", html: true };
-        return (look.advise(Outcome::Failure, "it is no JSON", advice::of(&html)), false);
+        return (look.advise(Outcome::Failure, "it is no JSON", advice::of(&html)), true);
     };
     let endpoint = body["token_endpoint"].as_str().unwrap_or_default();
     if endpoint.starts_with(tenant.as_str()) {

@@ -154,6 +154,11 @@ async fn user(doctor: &Doctor, cookies: &HeaderValue, subject: &str) -> (Finding
     };
     let theirs = user["subject"].as_str().unwrap_or_default();
     let finding = match user["status"].as_str() {
+        // Whether case counts is not documented (section A.4).
+        _ if theirs != subject && theirs.eq_ignore_ascii_case(subject) => {
+            let found = format!("it is {theirs}, and {subject} signed in: they differ in case");
+            look.sign(Outcome::Warning, found, Sign::OtherSubject)
+        }
         _ if theirs != subject => {
             let found = format!("it is {theirs}, and {subject} signed in");
             look.sign(Outcome::Failure, found, Sign::OtherSubject)

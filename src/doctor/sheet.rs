@@ -66,8 +66,9 @@ async fn open(doctor: &Doctor, page: &Page, login: &Login, is_first: bool, tell:
 fn refused(look: Look, problem: engine::Error, is_new: bool) -> Finding {
     let found = problem.to_string();
     let advice = advice(problem);
-    // Access of a new user may need two minutes to come through: to blame the configuration would be wrong.
-    if is_new && advice.id == "no-permission" {
+    // Access of a new user may need two minutes to come through, and how that shows is not documented (section F.5): to blame the
+    // configuration would be wrong.
+    if is_new && matches!(advice.id, "no-permission" | "closed-early") {
         let found = format!("{found}; the user was made a moment ago");
         return look.sign(Outcome::Warning, found, Sign::AccessOnItsWay);
     }
@@ -150,7 +151,9 @@ async fn frame(doctor: &Doctor, page: &Page, login: &Login, look: Look) -> Findi
     let ours = &doctor.config.server.public_url;
     match ancestors {
         None => look.pass("status 200, and no frame-ancestors"),
-        Some(sources) if allows(&sources, ours) => look.pass(format!("status 200, frame-ancestors {sources}")),
+        Some(sources) if allows(&sources, ours, &doctor.config.tenant.origin) => {
+            look.pass(format!("status 200, frame-ancestors {sources}"))
+        }
         Some(sources) => {
             let found = format!("status 200, and frame-ancestors is {sources}, without {ours}");
             look.sign(Outcome::Failure, found, Sign::FramesNotAllowed)
@@ -174,26 +177,66 @@ fn directive(text: &str) -> Option<String> {
     name.eq_ignore_ascii_case("frame-ancestors").then(|| sources.trim().to_owned())
 }
 
-/// Whether one of these sources stands for an origin (CSP level 3, section 6.7.2.7).
-pub(super) fn allows(sources: &str, origin: &Origin) -> bool {
-    sources.split_ascii_whitespace().any(|source| matches(source, origin))
+/// Whether one of these sources, in a policy of the tenant, stands for an origin (CSP level 3, section 6.7.2.7).
+pub(super) fn allows(sources: &str, origin: &Origin, tenant: &Origin) -> bool {
+    sources.to_ascii_lowercase().split_ascii_whitespace().any(|source| matches(source, origin, tenant))
 }
 
-fn matches(source: &str, origin: &Origin) -> bool {
-    let (scheme, rest) = match source.split_once("://") {
-        Some((scheme, rest)) => (Some(scheme), rest),
-        None => (None, source),
-    };
+fn matches(source: &str, origin: &Origin, tenant: &Origin) -> bool {
     if source == "*" {
         return true;
     }
-    let rest = rest.split('/').next().unwrap_or_default();
-    let scheme_fits = scheme.is_none_or(|scheme| {
-        origin.as_str().starts_with(&format!("{scheme}://")) || (scheme == "http" && origin.is_https())
-    });
-    let host_fits = match rest.strip_prefix("*.") {
-        Some(above) => origin.authority().ends_with(&format!(".{above}")),
-        None => rest == origin.authority() || (!rest.contains(':') && rest == origin.host() && scheme.is_none()),
+    let is_scheme =
+        |scheme: &str| origin.as_str().starts_with(&format!("{scheme}://")) || (scheme == "http" && origin.is_https());
+    if let Some(scheme) = source.strip_suffix(':') {
+        return is_scheme(scheme);
+    }
+    let (scheme_fits, rest) = match source.split_once("://") {
+        Some((scheme, rest)) => (is_scheme(scheme), rest),
+        // Without a scheme it is that of the page with the policy, or a safer one.
+        None => (origin.is_https() || !tenant.is_https(), source),
     };
-    scheme_fits && host_fits
+    let rest = rest.split('/').next().unwrap_or_default();
+    let (host, port) = rest.rsplit_once(':').map_or((rest, None), |(host, port)| (host, Some(port)));
+    let port_fits = match port {
+        Some("*") => true,
+        Some(port) => port.parse() == Ok(origin.port()),
+        None => origin.authority() == origin.host(),
+    };
+    let host_fits = match host.strip_prefix("*.") {
+        Some(above) => origin.host().ends_with(&format!(".{above}")),
+        None => host == origin.host(),
+    };
+    scheme_fits && host_fits && port_fits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_stand_for_what_browsers_take_them_for() {
+        let origin = |text: &str| Origin::parse(text).expect("an origin");
+        let (https, http) = (origin("https://acme.eu.qlikcloud.com"), origin("http://localhost:9"));
+        for (sources, ours, tenant, expected) in [
+            ("portal.example", "https://portal.example", &https, true),
+            ("'self' https://other.example Portal.Example", "https://portal.example", &https, true),
+            ("*.example", "https://portal.example", &https, true),
+            ("*.portal.example", "https://portal.example", &https, false),
+            ("https:", "https://portal.example", &https, true),
+            ("portal.example", "https://portal.example:8443", &https, false),
+            ("portal.example:8443", "https://portal.example:8443", &https, true),
+            ("portal.example:*", "https://portal.example:8443", &https, true),
+            ("http://portal.example", "https://portal.example", &https, true),
+            ("https://portal.example", "http://portal.example", &https, false),
+            // A page over http needs its scheme written out where the tenant is https.
+            ("localhost:8080", "http://localhost:8080", &https, false),
+            ("http://localhost:8080", "http://localhost:8080", &https, true),
+            ("localhost:8080", "http://localhost:8080", &http, true),
+            ("'none'", "https://portal.example", &https, false),
+            ("", "https://portal.example", &https, false),
+        ] {
+            assert_eq!(allows(sources, &origin(ours), tenant), expected, "{sources} {ours}");
+        }
+    }
 }

@@ -19,7 +19,7 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use url::Url;
 
 use super::session::{self, Refusal};
-use crate::advice::At;
+use crate::advice::{At, clean};
 use crate::origin::Origin;
 
 /// How long the handshake, the first word of the engine, and each call may take.
@@ -128,7 +128,7 @@ impl Engine {
             let state = message["params"]["qSessionState"].as_str().unwrap_or_default();
             return match state {
                 "SESSION_CREATED" | "SESSION_ATTACHED" => Ok(()),
-                refused => Err(Error::State(refused.to_owned())),
+                refused => Err(Error::State(clean(refused))),
             };
         }
     }
@@ -149,7 +149,7 @@ impl Engine {
     /// See [`Error`].
     pub async fn title(&mut self) -> Result<String, Error> {
         let layout = self.call(self.document, "GetAppLayout", json!([])).await?;
-        Ok(layout["qLayout"]["qTitle"].as_str().unwrap_or_default().to_owned())
+        Ok(clean(layout["qLayout"]["qTitle"].as_str().unwrap_or_default()))
     }
 
     /// Whether the app has an object with this id, and of what type it is. A sheet is one.
@@ -178,7 +178,7 @@ impl Engine {
         let sheets = list.iter().filter_map(|item| {
             let id = item["qInfo"]["qId"].as_str()?.to_owned();
             let title = item["qMeta"]["title"].as_str().or_else(|| item["qData"]["title"].as_str());
-            Some(Sheet { title: title.unwrap_or(&id).to_owned(), id })
+            Some(Sheet { title: clean(title.unwrap_or(&id)), id })
         });
         Ok(sheets.collect())
     }
@@ -223,7 +223,7 @@ impl Engine {
                 let error = &answer["error"];
                 let said = [&error["message"], &error["parameter"]].into_iter().filter_map(Value::as_str);
                 let said: Vec<_> = said.filter(|said| !said.is_empty()).collect();
-                return Err(Error::Failed { code, message: said.join(", ") });
+                return Err(Error::Failed { code, message: clean(&said.join(", ")) });
             }
             return Ok(answer["result"].take());
         }
@@ -257,7 +257,7 @@ fn handle(result: &Value) -> Option<i64> {
 
 fn closed(frame: Option<CloseFrame>) -> Error {
     match frame {
-        Some(frame) => Error::Closed { code: frame.code.into(), reason: frame.reason.to_string() },
+        Some(frame) => Error::Closed { code: frame.code.into(), reason: clean(&frame.reason) },
         None => Error::Closed { code: 1006, reason: String::new() },
     }
 }

@@ -49,10 +49,19 @@ pub fn changed(text: &str, changes: &[Change]) -> String {
     text
 }
 
-/// As `.env` needs it: single quotes keep blanks and dollar signs.
+/// As `.env` needs it: single quotes keep blanks and dollar signs, double quotes what is written with backslashes. A value has one line:
+/// what would end it is left out, so that no name chosen elsewhere becomes a setting of its own.
 pub fn quoted(value: &str) -> String {
+    let value: String = value.chars().filter(|c| !c.is_control()).collect();
     let plain = |c: char| c.is_alphanumeric() || "/._-:".contains(c);
-    if value.chars().all(plain) { value.to_owned() } else { format!("'{value}'") }
+    if value.chars().all(plain) {
+        value
+    } else if value.contains('\'') {
+        let escaped = |c: char| if "\\\"$".contains(c) { format!("\\{c}") } else { c.to_string() };
+        format!("\"{}\"", value.chars().map(escaped).collect::<String>())
+    } else {
+        format!("'{value}'")
+    }
 }
 
 /// A line, or several when a value between quotes goes over them.
@@ -217,6 +226,17 @@ mod tests {
             format!("{HEADING}\nQLIK_TENANT=https://a.example\n")
         );
         assert_eq!(changed(before, &[]), before);
+    }
+
+    #[test]
+    fn a_value_is_one_value() {
+        for value in ["plain", "a b", "x'y", "it's $HOME \\ \"quoted\"", "x'\nADMIN_GROUPS=Everyone\n#", ""] {
+            let text = changed("", &[set("QLIK_APP_ID", value)]);
+            let read: Vec<_> =
+                dotenvy::from_read_iter(text.as_bytes()).collect::<Result<_, _>>().expect("it can be read");
+            let one_line = value.replace('\n', "");
+            assert_eq!(read, [("QLIK_APP_ID".to_owned(), one_line)], "{text}");
+        }
     }
 
     #[test]

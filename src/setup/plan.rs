@@ -128,10 +128,7 @@ fn web_integration(wanted: &Wanted, found: &Found) -> (Step, Option<String>) {
         None => None,
     };
     // Without a word of the settings: what we made before, or what an administrator made for this origin.
-    let entry = entry
-        .or_else(|| all().filter(lists_us).find(is_ours))
-        .or_else(|| all().find(lists_us))
-        .or_else(|| all().find(is_ours));
+    let entry = entry.or_else(|| all().filter(lists_us).find(is_ours)).or_else(|| all().find(lists_us));
     let Some((entry, id)) = entry.and_then(|entry| Some((entry, entry["id"].as_str()?))) else {
         let body = json!({ "name": NAME, "validOrigins": [ours] });
         let step = Step::new(PART, State::Create, format!("{NAME}, with the origin {ours}"));

@@ -36,12 +36,15 @@ export function idOfAnswer(call, { status, code, text, html }) {
   if (html && ![404, 406].includes(status)) return otherwise("html");
   const refused = status >= 400;
   const said = text.toLowerCase();
-  const isOfToken = call === "login" && [400, 401].includes(status);
+  const ofCode = refused ? find(CODES, code) : undefined;
+  // The one code that stands for several problems.
+  const isOpen = !ofCode || code === "INTERNAL-TOKEN-1";
+  const isOfToken = isOpen && call === "login" && [400, 401].includes(status);
   const detail = isOfToken ? Object.keys(DETAILS).find((words) => said.includes(words)) : undefined;
   const statuses = STATUSES[call] ?? {};
   return (
     (detail && DETAILS[detail]) ||
-    (refused && find(CODES, code)) ||
+    ofCode ||
     find(statuses, status) ||
     find(statuses, "other") ||
     otherwise("trouble")

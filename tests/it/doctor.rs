@@ -237,5 +237,7 @@ async fn all_is_well() {
       nobody
     pass licence: GET /api/v1/licenses/settings
       autoAssignAnalyzer is on
+    skipped oauth-client: GET /api/v1/oauth-clients
+      none may impersonate visitors; only components of qlik-embed need one
     ");
 }

@@ -3,6 +3,8 @@
 use anyhow::bail;
 
 use super::{Options, ask};
+use uuid::Uuid;
+
 use crate::config::ToSetUp;
 use crate::setup::{Choice, Desk, Entry, Part, State, Step, choose};
 
@@ -68,6 +70,8 @@ pub(super) async fn find(desk: &Desk, known: &ToSetUp, options: &Options, may_as
     let mut names = Vec::new();
     let app = match (&options.app, &known.app) {
         (None, Some(id)) => Entry { id: id.clone(), title: id.clone() },
+        // An id needs no list, which the tenant may not give.
+        (Some(id), _) if id.parse::<Uuid>().is_ok() => Entry { id: id.clone(), title: id.clone() },
         (named, _) => match take("app", named.as_deref(), &desk.apps().await?, may_ask)? {
             Ok(app) => app,
             Err(Missing::Nothing) => {

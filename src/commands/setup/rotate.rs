@@ -10,7 +10,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::ask::{Answer, Answers, Consent};
 use super::{ENV_FILE, Setup, tell};
-use crate::config::{Env, Written};
+use crate::config::{self, Env, Written};
 use crate::doctor::Who;
 use crate::qlik::key::SigningKey;
 use crate::qlik::token;
@@ -48,6 +48,11 @@ pub(super) async fn run(setup: Setup, process: &Env, desk: &Desk) -> anyhow::Res
         None => begin(&setup, &signing.names, &keys, &mut answers)?,
     };
     if signing.names == rotation.old {
+        if setup.options.finish {
+            bail!("tokens are signed with the old key still: run this without --finish to go on");
+        }
+        // Whatever was before, everybody has time to notice this switch.
+        rotation.remove_after = None;
         switch(&setup, desk, &rotation, &mut file, &mut answers).await?;
     } else if signing.names != rotation.new {
         bail!(
@@ -62,6 +67,10 @@ pub(super) async fn run(setup: Setup, process: &Env, desk: &Desk) -> anyhow::Res
         rotation.keep(&keys)?;
     }
     wait(&setup, &rotation).await?;
+    let now = config::load_setup(&config::with_dotenv(process, Path::new(ENV_FILE))?, setup.clock.now())?.signing;
+    if (now.issuer.as_deref(), now.key_id.as_deref()) != (Some(&*rotation.new.issuer), Some(&*rotation.new.key_id)) {
+        bail!("the settings do not name the new key any more, so the old identity provider stays");
+    }
     end(desk, &rotation, &keys, &mut answers).await
 }
 

@@ -16,7 +16,7 @@ use crate::demo::{
     access::{self, Caller},
     engine::title,
     refusal,
-    rest::TENANT_ID,
+    settings::TENANT_ID,
     state::{State, held},
 };
 

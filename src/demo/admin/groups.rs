@@ -15,7 +15,7 @@ use super::{Admin, Body, Paging, conflict, created, invalid, not_found, replacem
 use crate::demo::{
     access,
     filter::{Filter, Grammar},
-    rest::TENANT_ID,
+    settings::TENANT_ID,
     state::{State, held},
     users::{EVERYONE, Group},
 };

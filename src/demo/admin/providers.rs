@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{Admin, Body, Paging, code, created, invalid, not_found, replacements, timestamp};
 use crate::demo::{
     access, refusal,
-    rest::TENANT_ID,
+    settings::TENANT_ID,
     settings::{IdentityProvider, Switches},
     state::{State, held},
 };

@@ -16,7 +16,7 @@ use crate::demo::{
     access::{self, Caller},
     random_hex,
     refusal::spaces_fault,
-    rest::TENANT_ID,
+    settings::TENANT_ID,
     settings::{Assignment, Settings, Space},
     state::{State, held},
     users::{EVERYONE, TENANT_ADMIN, User, Users},

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use super::{Admin, Body, invalid, replacements};
 use crate::demo::{
-    rest::TENANT_ID,
     settings::Settings,
+    settings::TENANT_ID,
     state::{State, held},
 };
 

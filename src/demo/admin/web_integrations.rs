@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{Admin, Body, Paging, created, invalid, not_found, replacements, text, texts, timestamp};
 use crate::demo::{
     random_hex,
-    rest::TENANT_ID,
+    settings::TENANT_ID,
     settings::WebIntegration,
     state::{State, held},
 };

@@ -357,6 +357,29 @@ async fn p22_the_admin_client() {
     ");
 }
 
+/// 22, for clients that components of qlik-embed would need.
+#[tokio::test]
+async fn p22_the_client_that_impersonates() {
+    let scene = Scene::with(|tenant| {
+        let client = OauthClient::impersonating("embed", "secret");
+        tenant.clients = vec![OauthClient { trusted: false, origins: Vec::new(), ..client }];
+    })
+    .await;
+    insta::assert_snapshot!(scene.complaints().await, @"
+    warning oauth-client: /api/v1/oauth-clients/embed
+      its consent method is required
+      advice: consent-not-trusted
+    ");
+    scene.tenant.control().change(|tenant| tenant.clients[0].trusted = true);
+    insta::assert_snapshot!(scene.complaints().await, @"
+    warning oauth-client: /api/v1/oauth-clients/embed
+      trusted, and http://127.0.0.1:9 is none of its allowed origins
+      do: add http://127.0.0.1:9 to the allowed origins of this client: Administration, OAuth
+    ");
+    scene.tenant.control().change(|tenant| tenant.clients[0].origins = vec!["http://127.0.0.1:9".to_owned()]);
+    assert_eq!(scene.complaints().await, "");
+}
+
 #[tokio::test]
 async fn p22_the_api_key() {
     let mut scene = Scene::with(|tenant| tenant.api_keys.push(ApiKey::of_user("powerless"))).await;
