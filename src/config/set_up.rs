@@ -1,6 +1,7 @@
 //! What `setup` needs: where the tenant is and who we are to it, as far as it is known yet.
 
 use time::OffsetDateTime;
+use toml::Value;
 
 use super::file::{Env, Sources};
 use super::problem::Problems;
@@ -48,8 +49,11 @@ pub fn load_setup(env: &Env, now: OffsetDateTime) -> Result<ToSetUp, Problems> {
     let access = subject::access(&mut reader);
     let signing = signing::read_in_place(&mut reader, now);
     let (app, sheet) = page::content(&mut reader);
-    let has_pages = !sources.list("pages").is_empty();
-    let uses_browser = reader.value("QLIK_FLOW") != Some("proxy");
+    let pages = sources.list("pages");
+    let has_pages = !pages.is_empty();
+    let shared = reader.value("QLIK_FLOW").unwrap_or_default();
+    let calls_tenant = |page: &Value| page.get("flow").and_then(Value::as_str).unwrap_or(shared) != "proxy";
+    let uses_browser = if has_pages { pages.iter().any(calls_tenant) } else { shared != "proxy" };
     let of_groups = ["GROUPS_ALLOW", "GROUPS_RENAME", "GROUPS_PREFIX", "HEADER_GROUPS"];
     let maps_groups = of_groups.iter().any(|name| reader.is_set(name)) || reader.has_table("groups");
     let (hints, _) = reader.finish()?;

@@ -35,13 +35,23 @@ pub(super) async fn look(api: &Api, wanted: &Wanted, now: OffsetDateTime) -> Res
     let tenant_id = tenant["id"].as_str().filter(|id| !id.is_empty());
     let tenant_id = tenant_id.ok_or(Error::Unreadable("it has no id"));
     let tenant_id = tenant_id.map_err(|problem| Trouble::of_call("ask which tenant this is", At::Admin, problem))?;
-    let groups = read(api, "read the settings of groups", "/api/v1/groups/settings", now).await?;
+    // What nobody needs is no reason to stop.
+    let groups = match read(api, "read the settings of groups", "/api/v1/groups/settings", now).await {
+        Err(_) if !wanted.groups => Value::Null,
+        groups => groups?,
+    };
+    let (web_integrations, policies) = if wanted.uses_browser {
+        let integrations = list(api, "list the web integrations", "/api/v1/web-integrations?limit=100", now).await?;
+        (integrations, list(api, "list the content security policy", "/api/v1/csp-origins?limit=100", now).await?)
+    } else {
+        (Vec::new(), Vec::new())
+    };
     let clients = if wanted.oauth { clients(api, now).await? } else { Vec::new() };
     Ok(Found {
         tenant_id: tenant_id.to_owned(),
         providers: providers(api, now).await?,
-        web_integrations: list(api, "list the web integrations", "/api/v1/web-integrations?limit=100", now).await?,
-        policies: list(api, "list the content security policy", "/api/v1/csp-origins?limit=100", now).await?,
+        web_integrations,
+        policies,
         creates_groups: groups["autoCreateGroups"] == true,
         clients,
     })

@@ -118,7 +118,7 @@ fn web_integration(wanted: &Wanted, found: &Found) -> (Step, Option<String>) {
     const PART: Part = Part::WebIntegration;
     let ours = wanted.portal.as_str();
     if !wanted.uses_browser {
-        return (Step::new(PART, State::Left, "not needed: QLIK_FLOW is proxy"), None);
+        return (Step::new(PART, State::Left, "not needed: every page takes the flow proxy"), None);
     }
     let lists_us = |entry: &&Value| origins_of(entry).iter().any(|origin| origin.trim_end_matches('/') == ours);
     let is_ours = |entry: &&Value| entry["name"] == NAME;
@@ -163,7 +163,7 @@ fn content_security(wanted: &Wanted, found: &Found) -> Step {
     const PATH: &str = "/api/v1/csp-origins";
     let ours = &wanted.portal;
     if !wanted.uses_browser {
-        return Step::new(PART, State::Left, "not needed: QLIK_FLOW is proxy");
+        return Step::new(PART, State::Left, "not needed: every page takes the flow proxy");
     }
     let of_us: Vec<_> = found
         .policies

@@ -14,6 +14,7 @@ use crate::binary::command;
 use crate::portal::KEY;
 
 mod applied;
+mod at_a_terminal;
 mod interrupted;
 mod refused;
 mod rotated;

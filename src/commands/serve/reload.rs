@@ -12,6 +12,8 @@ use crate::config::{self, Env, Written};
 
 /// How often `.env` is looked at.
 const EVERY: Duration = Duration::from_secs(5);
+/// After how many looks what failed is tried again: the file of the key may come later than `.env`.
+const AGAIN: u32 = 12;
 const KEY: &str = "QLIK_JWT_PRIVATE_KEY";
 const NAMES: [&str; 3] = ["QLIK_JWT_ISSUER", "QLIK_JWT_KEY_ID", KEY];
 
@@ -49,19 +51,24 @@ pub fn watch(source: Source, app: App) -> anyhow::Result<()> {
     let (mut stamp, mut written) = (source.stamp(), source.written());
     tokio::spawn(async move {
         let mut ticks = tokio::time::interval(EVERY);
+        let mut looks_since_failure: Option<u32> = None;
         loop {
             let asked = tokio::select! {
                 _ = hangup.recv() => true,
                 _ = ticks.tick() => false,
             };
+            let is_again = looks_since_failure.as_mut().is_some_and(|looks| {
+                *looks += 1;
+                looks.is_multiple_of(AGAIN)
+            });
             let now = source.stamp();
-            if !asked && now == stamp {
+            if !asked && !is_again && now == stamp {
                 continue;
             }
             stamp = now;
             let news = source.written();
-            if asked || news != written {
-                read_again(&source, &app, asked);
+            if asked || is_again || news != written {
+                looks_since_failure = if read_again(&source, &app, asked) { None } else { Some(0) };
             }
             written = news;
         }
@@ -69,7 +76,8 @@ pub fn watch(source: Source, app: App) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn read_again(source: &Source, app: &App, asked: bool) {
+/// Whether tokens are signed with what is written now.
+fn read_again(source: &Source, app: &App, asked: bool) -> bool {
     let process = Written::of(&source.process);
     let outside: Vec<_> = NAMES.into_iter().filter(|name| process.value(name).is_some()).collect();
     if !outside.is_empty() || process.file_of(KEY).is_some() {
@@ -81,7 +89,7 @@ fn read_again(source: &Source, app: &App, asked: bool) {
         Ok(settings) => settings,
         Err(problems) => {
             tracing::error!(%problems, "the new key cannot be used, so tokens are signed with the old one");
-            return;
+            return false;
         }
     };
     let (issuer, key_id) = (settings.issuer().to_owned(), settings.key_id().to_owned());
@@ -89,10 +97,14 @@ fn read_again(source: &Source, app: &App, asked: bool) {
         if asked {
             tracing::info!(issuer, key_id, "the key is the same");
         }
-        return;
+        return true;
     }
     match app.tokens.exchange(settings) {
         Ok(()) => tracing::info!(issuer, key_id, "tokens are signed with another key from now on"),
-        Err(problem) => tracing::error!(%problem, "the new key cannot be used, so tokens are signed with the old one"),
+        Err(problem) => {
+            tracing::error!(%problem, "the new key cannot be used, so tokens are signed with the old one");
+            return false;
+        }
     }
+    true
 }

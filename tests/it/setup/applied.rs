@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use qlik_embed_bff::demo::{self, CspOrigin, OauthClient, TENANT_ID, WebIntegration};
+use qlik_embed_bff::demo::{self, CspOrigin, OauthClient, Refusal, TENANT_ID, Times, WebIntegration};
 use serde_json::{Value, json};
 
 use super::{API_KEY, Newcomer, PORTAL, done, states};
@@ -196,4 +196,35 @@ async fn without_a_right_the_steps_are_told() {
     newcomer.set_up(&["--apply", "--yes"]);
     assert!(newcomer.settings().contains_key("QLIK_JWT_ISSUER"));
     assert!(newcomer.tenant.control().requests().is_empty());
+}
+
+/// What only browsers need is made when one page has its visitor's browser call the tenant, whatever the others do; and read only then.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_flow_of_each_page_counts() {
+    let mut newcomer = Newcomer::with_key(|_| {}).await;
+    newcomer.env.insert("CONFIG_FILE", "portal.toml".to_owned());
+    let page = |slug: &str, flow: &str| {
+        format!("[[pages]]\nslug = \"{slug}\"\ntitle = \"Sales\"\napp = \"{}\"\nsheet = \"x\"\n{flow}\n", demo::APP_ID)
+    };
+    for (shared, flow, expected) in [
+        ("proxy", "flow = \"session\"", "create"),
+        ("proxy", "", "left"),
+        ("auto", "flow = \"proxy\"", "create"),
+        ("auto", "", "create"),
+    ] {
+        newcomer.env.insert("QLIK_FLOW", shared.to_owned());
+        let pages = [page("one", ""), page("two", flow)].concat();
+        fs::write(newcomer.path().join("portal.toml"), pages).expect("written");
+        let states = states(&plan(&newcomer, &[]));
+        assert_eq!(
+            (states["web-integration"].as_str(), states["content-security"].as_str()),
+            (Some(expected), Some(expected)),
+            "{shared} {flow}"
+        );
+    }
+    newcomer.env.insert("QLIK_FLOW", "proxy".to_owned());
+    fs::write(newcomer.path().join("portal.toml"), page("one", "")).expect("written");
+    newcomer.tenant.control().refuse("/api/v1/web-integrations", Refusal::Status(403), Times::Always);
+    newcomer.tenant.control().refuse("/api/v1/groups/settings", Refusal::Status(403), Times::Always);
+    assert_eq!(states(&plan(&newcomer, &[]))["identity-provider"], "create");
 }
