@@ -86,7 +86,10 @@ fn must_be_ours(process: &Env) -> anyhow::Result<()> {
 
 fn begin(setup: &Setup, old: &Names, keys: &Path, answers: &mut Answers) -> anyhow::Result<Rotation> {
     let now = setup.clock.now();
-    let private_key = keys.join(format!("privatekey-{}.pem", now.unix_timestamp()));
+    let seconds = now.unix_timestamp();
+    // Two changes within a second have two names.
+    let mut names = (seconds..).map(|number| keys.join(format!("privatekey-{number}.pem")));
+    let private_key = names.find(|name| !name.exists()).context("no name for another key is free")?;
     if answers.question(&format!("Make a new key pair, {}?", private_key.display()))? != Answer::Yes {
         bail!("nothing was changed");
     }

@@ -182,9 +182,16 @@ async fn what_we_did_not_make_stays_and_what_is_not_due_too() {
     newcomer.tenant.control().refuse("/login/jwt-session", Refusal::Unauthorized, Times::Next(1));
     let refused = newcomer.setup(&[&ROTATE[..], &["0s"]].concat());
     assert!(refused.err.contains("tokens are signed with the old key still"), "{refused:?}");
-    let mut rotation: Value = serde_json::from_slice(&fs::read(&state).expect("a file")).expect("JSON");
-    let switched = newcomer.settings();
-    assert_eq!(rotation["old"]["issuer"], switched["QLIK_JWT_ISSUER"].as_str());
+    let read = || serde_json::from_slice::<Value>(&fs::read(&state).expect("a file")).expect("JSON");
+    assert_eq!(read()["old"]["issuer"], newcomer.settings()["QLIK_JWT_ISSUER"].as_str());
+    // An end is no beginning.
+    let early = newcomer.setup(&["--rotate-key", "--finish", "--yes"]);
+    assert!(early.err.contains("run this without --finish to go on"), "{early:?}");
+    newcomer.tenant.control().refuse("/api/v1/identity-providers/", Refusal::Status(403), Times::Next(1));
+    let broken_off = newcomer.setup(&[&ROTATE[..], &["0s"]].concat());
+    assert_eq!(broken_off.code, Some(1), "{broken_off:?}");
+    let mut rotation = read();
+    assert_eq!(rotation["new"]["issuer"], newcomer.settings()["QLIK_JWT_ISSUER"].as_str());
     rotation["remove_after"] = 4_000_000_000_i64.into();
     fs::write(&state, rotation.to_string()).expect("written");
     let early = newcomer.setup(&["--rotate-key", "--finish", "--yes"]);
