@@ -5,7 +5,8 @@ use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Certificate, Client, ClientBuilder, redirect};
+use reqwest::header::LOCATION;
+use reqwest::{Certificate, Client, ClientBuilder, Response, Url, redirect::Policy};
 use rustls::ClientConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
@@ -54,7 +55,7 @@ impl Authorities {
             .user_agent(concat!("qlik-embed-bff/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT)
             .timeout(CALL)
-            .redirect(redirect::Policy::none())
+            .redirect(Policy::none())
             .tls_certs_merge(more?)
             .no_proxy();
         Ok(way_out.proxies()?.into_iter().fold(client, ClientBuilder::proxy))
@@ -75,6 +76,12 @@ impl Authorities {
             .with_no_client_auth();
         Ok(Arc::new(config))
     }
+}
+
+/// Where an answer redirects to.
+pub fn redirect(response: &Response) -> Option<Url> {
+    let location = response.headers().get(LOCATION).filter(|_| response.status().is_redirection())?.to_str().ok()?;
+    response.url().join(location).ok()
 }
 
 /// The innermost reason, which is the one that says something; without the address.

@@ -11,7 +11,8 @@ use time::OffsetDateTime;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::identity::Subject;
+use crate::identity::{Identity, Subject};
+use crate::mapping::Denied;
 use crate::qlik::Tenant;
 use crate::qlik::api::Api;
 
@@ -45,15 +46,31 @@ pub enum Who {
     Nobody(String),
 }
 
+/// A user made for the diagnosis. Its name says so to whoever finds it in the tenant.
+pub fn probe() -> Subject {
+    Subject {
+        id: "qlik-embed-bff-probe".to_owned(),
+        name: "qlik-embed-bff probe".to_owned(),
+        email: "qlik-embed-bff-probe@example.com".to_owned(),
+        groups: Vec::new(),
+    }
+}
+
 impl Who {
-    /// A user made for the diagnosis. Its name says so to whoever finds it in the tenant.
-    pub fn probe() -> Self {
-        Self::Subject(Subject {
-            id: "qlik-embed-bff-probe".to_owned(),
-            name: "qlik-embed-bff probe".to_owned(),
-            email: "qlik-embed-bff-probe@example.com".to_owned(),
-            groups: Vec::new(),
-        })
+    /// Whom an identity was resolved to.
+    pub fn of(identity: &Identity, resolved: Result<Subject, Denied>) -> Self {
+        match resolved {
+            Ok(subject) => Self::Subject(subject),
+            Err(denied) => Self::Nobody(format!("{} is denied: {}", identity.key(), denied.why())),
+        }
+    }
+
+    /// Who signs in, if anybody.
+    pub fn subject(&self) -> Option<&Subject> {
+        match self {
+            Self::Subject(subject) => Some(subject),
+            Self::Nobody(_) => None,
+        }
     }
 }
 

@@ -65,10 +65,7 @@ impl Rounds {
         clock: &Clock,
     ) -> reqwest::Result<bool> {
         let doctor = Doctor::new(config, clock.clone())?;
-        let subject = match &who {
-            Who::Subject(subject) => Some(subject.id.clone()),
-            Who::Nobody(_) => None,
-        };
+        let subject = who.subject().map(|subject| subject.id.clone());
         let begun = self.0.send_if_modified(|last| {
             if last.as_ref().is_some_and(Round::is_under_way) {
                 return false;

@@ -72,11 +72,7 @@ async fn examine(options: &Options, loaded: Loaded, clock: Clock, report: &mut R
         // The store, the look-up or the account: what is wrong with them is looked at all the same.
         Err(problem) => (Who::Nobody("it cannot be told who that is to Qlik".to_owned()), Some(format!("{problem:#}"))),
     };
-    if let Who::Subject(subject) = &who {
-        report.begin(&config.tenant.origin.to_string(), Some(&subject.id));
-    } else {
-        report.begin(&config.tenant.origin.to_string(), None);
-    }
+    report.begin(config.tenant.origin.as_str(), who.subject().map(|subject| subject.id.as_str()));
     if let Some(trouble) = trouble {
         report.tell(doctor::unknown(&trouble));
     }
@@ -97,7 +93,7 @@ async fn without_settings(problems: &Problems, env: &Env, clock: Clock, report: 
 
 async fn who(options: &Options, config: &config::Config, clock: &Clock) -> anyhow::Result<Who> {
     if options.probe_subject {
-        return Ok(Who::probe());
+        return Ok(Who::Subject(doctor::probe()));
     }
     let Some(id) = options.as_whom.clone() else {
         let why = "nobody was named: sign somebody in with --as, whose first login creates their user in the tenant";
@@ -117,10 +113,7 @@ async fn who(options: &Options, config: &config::Config, clock: &Clock) -> anyho
     let identity = identity::identity(&described, config, store.as_ref()).await?;
     let subjects = Subjects::new(config.subjects.clone(), config.mapping.clone(), store)?;
     let resolution = subjects.foresee(&identity, clock.now()).await?;
-    Ok(match resolution.result {
-        Ok(subject) => Who::Subject(subject),
-        Err(denied) => Who::Nobody(format!("{} is denied: {}", identity.key(), denied.why())),
-    })
+    Ok(Who::of(&identity, resolution.result))
 }
 
 /// Tells findings as they come, or all of them as JSON.

@@ -131,6 +131,18 @@ fn conflict(uri: &Uri, detail: &str) -> Response {
     refusal::service_fault(StatusCode::CONFLICT, &code(uri.path(), 9), "Conflict", detail)
 }
 
+/// One entry, if there is such a one.
+fn show(found: Option<Value>, uri: &Uri) -> Response {
+    found.map_or_else(|| not_found(uri), |shown| Json(shown).into_response())
+}
+
+/// Takes one entry out of a list, if there is such a one.
+fn take_out<T>(entries: &mut Vec<T>, is_it: impl Fn(&T) -> bool, uri: &Uri) -> Response {
+    let Some(at) = entries.iter().position(is_it) else { return not_found(uri) };
+    entries.remove(at);
+    StatusCode::NO_CONTENT.into_response()
+}
+
 fn created(shown: Value) -> Response {
     (StatusCode::CREATED, Json(shown)).into_response()
 }

@@ -198,10 +198,7 @@ async fn groups(doctor: &Doctor, api: &Api, who: &Who) -> Finding {
         Ok(settings) => settings,
         Err(problem) => return refused(look, At::Admin, problem),
     };
-    let named = match who {
-        Who::Subject(subject) => subject.groups.len(),
-        Who::Nobody(_) => 0,
-    };
+    let named = who.subject().map_or(0, |subject| subject.groups.len());
     match settings["autoCreateGroups"].as_bool() {
         Some(true) => look.pass("on"),
         _ if named > 0 => {

@@ -1,7 +1,7 @@
 //! The login and what comes of it: cookies, user, CSRF token (Qlik Cloud facts, sections B, D and E).
 
 use http::HeaderValue;
-use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
+use reqwest::header::{COOKIE, SET_COOKIE};
 use reqwest::{Client, Response, StatusCode};
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -11,6 +11,7 @@ use url::Url;
 use super::finding::{Check, Finding, Look, Outcome};
 use super::{CALL, Doctor, Tell, Who, reach};
 use crate::advice::{self, Answer, At, Sign, Silent};
+use crate::client::redirect;
 use crate::qlik::cookies::{Cookies, is_routine};
 use crate::qlik::session;
 
@@ -219,28 +220,24 @@ pub(super) async fn with_session(client: &Client, address: &str, cookies: &Heade
     let mut address = address.to_owned();
     for _ in 0..HOPS {
         let response = client.get(&address).header(COOKIE, cookies.clone()).timeout(CALL).send().await?;
-        match leads_to(&response, &address) {
-            Some(there) => address = there,
+        match leads_to(&response) {
+            Some(there) => address = there.to_string(),
             None => return Ok(response),
         }
     }
     client.get(&address).header(COOKIE, cookies.clone()).timeout(CALL).send().await
 }
 
-fn leads_to(response: &Response, from: &str) -> Option<String> {
-    let location = response.headers().get(LOCATION).filter(|_| response.status().is_redirection())?.to_str().ok()?;
-    let from = Url::parse(from).ok()?;
-    let there = from.join(location).ok()?;
-    // The login page is where pages lead whose session is over.
-    let is_login = there.path().starts_with("/login");
-    (there.origin() == from.origin() && !is_login).then(|| there.to_string())
+/// Within the tenant. The login page is where pages lead whose session is over.
+fn leads_to(response: &Response) -> Option<Url> {
+    let is_within = |there: &Url| there.origin() == response.url().origin() && !there.path().starts_with("/login");
+    redirect(response).filter(is_within)
 }
 
 /// The other origin to which an answer leads.
 fn elsewhere(response: &Response) -> Option<String> {
-    let location = response.headers().get(LOCATION).filter(|_| response.status().is_redirection())?.to_str().ok()?;
-    let there = response.url().join(location).ok()?;
-    (there.origin() != response.url().origin()).then(|| there.origin().ascii_serialization())
+    let there = redirect(response).filter(|there| there.origin() != response.url().origin());
+    there.map(|there| there.origin().ascii_serialization())
 }
 
 pub(super) fn unreachable(look: Look, at: At, problem: reqwest::Error) -> Finding {

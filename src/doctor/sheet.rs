@@ -1,9 +1,8 @@
 //! The engine, the app, what a page shows of it, and its frame (Qlik Cloud facts, sections F and G).
 
-use std::collections::HashSet;
-
 use reqwest::Response;
 use reqwest::header::CONTENT_SECURITY_POLICY;
+use uuid::Uuid;
 
 use super::finding::{Check, Finding, Look, Outcome};
 use super::session::{Login, unreachable, with_session};
@@ -17,17 +16,15 @@ use crate::qlik::engine::{self, Engine, Right};
 const IDENTITY: &str = "doctor";
 
 pub(super) async fn examine(doctor: &Doctor, login: Option<&Login>, tell: Tell<'_>) {
-    let mut apps = HashSet::new();
-    for page in doctor.config.pages.all() {
-        let Some(login) = login else {
-            for check in [Check::Engine, Check::Sheet, Check::Theme] {
-                tell(
-                    Look::new(check, format!("page {}", page.slug.as_str())).skip("nobody is signed in at the tenant"),
-                );
+    for (app, pages) in by_app(doctor.config.pages.all()) {
+        match login {
+            Some(login) => open(doctor, app, &pages, login, tell).await,
+            None => {
+                for page in pages {
+                    skip(page, &[Check::Engine, Check::Sheet, Check::Theme], "nobody is signed in at the tenant", tell);
+                }
             }
-            continue;
-        };
-        open(doctor, page, login, apps.insert(page.app), tell).await;
+        }
     }
     let look = Look::new(Check::Frame, format!("GET {}", doctor.tenant("/single/")));
     match (login, doctor.config.pages.all().first()) {
@@ -36,28 +33,46 @@ pub(super) async fn examine(doctor: &Doctor, login: Option<&Login>, tell: Tell<'
     }
 }
 
-/// Opens the app of a page. `is_first` for the first page of this app, the only one that tells of the engine and the theme.
-async fn open(doctor: &Doctor, page: &Page, login: &Login, is_first: bool, tell: Tell<'_>) {
-    let app = page.app.to_string();
+/// The pages of each app: one socket is enough for all of them.
+fn by_app(pages: &[Page]) -> Vec<(Uuid, Vec<&Page>)> {
+    let mut apps: Vec<(Uuid, Vec<&Page>)> = Vec::new();
+    for page in pages {
+        match apps.iter_mut().find(|(app, _)| *app == page.app) {
+            Some((_, of_app)) => of_app.push(page),
+            None => apps.push((page.app, vec![page])),
+        }
+    }
+    apps
+}
+
+fn skip(page: &Page, checks: &[Check], why: &str, tell: Tell<'_>) {
+    for check in checks {
+        tell(Look::new(*check, format!("page {}", page.slug)).skip(why));
+    }
+}
+
+/// Opens an app, and looks for what its pages show. The theme is looked up for the first of them.
+async fn open(doctor: &Doctor, app: Uuid, pages: &[&Page], login: &Login, tell: Tell<'_>) {
+    let app = app.to_string();
     let look = Look::new(Check::Engine, format!("{}/app/{app}", doctor.config.tenant.origin).replacen("http", "ws", 1));
     let right = Right::Session { cookies: &login.cookies, csrf: login.csrf.as_ref() };
     let tenant = &doctor.config.tenant.origin;
     match Engine::open(&doctor.http1, tenant, &app, IDENTITY, &right, doctor.now()).await {
         Ok(mut engine) => {
-            if is_first {
-                let title = engine.title().await.unwrap_or_default();
-                tell(look.pass(format!("connected, and opened \u{201c}{title}\u{201d}")));
+            let title = engine.title().await.unwrap_or_default();
+            tell(look.pass(format!("connected, and opened \u{201c}{title}\u{201d}")));
+            for page in pages {
+                tell(content(page, &mut engine).await);
             }
-            tell(content(page, &mut engine).await);
-            if is_first {
-                tell(theme(page, &mut engine).await);
+            if let Some(first) = pages.first() {
+                tell(theme(first, &mut engine).await);
             }
             engine.close().await;
         }
         Err(problem) => {
             tell(refused(look, problem, login.is_new));
-            for check in [Check::Sheet, Check::Theme] {
-                tell(Look::new(check, format!("page {}", page.slug.as_str())).skip("the app cannot be opened"));
+            for page in pages {
+                skip(page, &[Check::Sheet, Check::Theme], "the app cannot be opened", tell);
             }
         }
     }

@@ -13,6 +13,7 @@ use url::Url;
 
 use super::session::{self, Refusal};
 use crate::advice::At;
+use crate::client::redirect;
 use crate::origin::Origin;
 
 /// The largest answer that is read, in bytes.
@@ -253,11 +254,7 @@ async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, Error> {
 
 /// Where a redirect leads, when that is the same tenant (Qlik Cloud facts, section E): our credentials go nowhere else.
 fn leads_to(response: &reqwest::Response, method: &Method, from: &Url) -> Option<Url> {
-    if !response.status().is_redirection() || *method != Method::GET {
-        return None;
-    }
-    let location = response.headers().get(reqwest::header::LOCATION)?.to_str().ok()?;
-    from.join(location).ok().filter(|there| there.origin() == from.origin() && there != from)
+    redirect(response).filter(|there| *method == Method::GET && there.origin() == from.origin() && there != from)
 }
 
 /// The next page. Links are absolute; one that leads elsewhere would take our credentials along.

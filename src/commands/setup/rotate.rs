@@ -11,7 +11,7 @@ use time::format_description::well_known::Rfc3339;
 use super::ask::{Answer, Answers, Consent};
 use super::{ENV_FILE, Setup, tell};
 use crate::config::{self, Env, Written};
-use crate::doctor::Who;
+use crate::doctor::probe;
 use crate::qlik::key::SigningKey;
 use crate::qlik::token;
 use crate::setup::env_file::{Change, EnvFile, changed};
@@ -129,7 +129,7 @@ async fn switch(
         desk.carry_out(&step, &setup.wanted(Some(signing.clone()))).await?;
         tell::done(&step);
     }
-    let Who::Subject(subject) = Who::probe() else { bail!("there is nobody to sign in as") };
+    let subject = probe();
     println!(
         "Signing in as {} with the new key: if there is no such user in the tenant yet, this creates one.",
         subject.id

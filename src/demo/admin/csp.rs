@@ -12,7 +12,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{Admin, Body, Paging, code, created, invalid, not_found, text, timestamp};
+use super::{Admin, Body, Paging, code, created, invalid, not_found, show, take_out, text, timestamp};
 use crate::demo::{
     access::{self, Caller},
     refusal,
@@ -140,9 +140,7 @@ fn read(body: &Value, switches: &Switches) -> Result<CspOrigin, &'static str> {
 }
 
 async fn one(Shared(state): Shared<Arc<State>>, _: Admin, Path(id): Path<String>, uri: Uri) -> Response {
-    let settings = state.settings();
-    let found = settings.csp_origins.iter().find(|entry| entry.id == id);
-    found.map_or_else(|| not_found(&uri), |entry| Json(as_json(entry)).into_response())
+    show(state.settings().csp_origins.iter().find(|entry| entry.id == id).map(as_json), &uri)
 }
 
 async fn change(
@@ -163,8 +161,5 @@ async fn change(
 }
 
 async fn remove(Shared(state): Shared<Arc<State>>, _: Admin, Path(id): Path<String>, uri: Uri) -> Response {
-    let mut settings = held(&state.settings);
-    let Some(at) = settings.csp_origins.iter().position(|entry| entry.id == id) else { return not_found(&uri) };
-    settings.csp_origins.remove(at);
-    StatusCode::NO_CONTENT.into_response()
+    take_out(&mut held(&state.settings).csp_origins, |entry| entry.id == id, &uri)
 }

@@ -11,7 +11,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{Admin, Body, Paging, conflict, created, invalid, not_found, replacements, text, timestamp};
+use super::{Admin, Body, Paging, conflict, created, invalid, not_found, replacements, show, text, timestamp};
 use crate::demo::{
     access,
     filter::{Filter, Grammar},
@@ -71,8 +71,7 @@ async fn create(Shared(state): Shared<Arc<State>>, _: Admin, uri: Uri, Body(body
 }
 
 async fn one(Shared(state): Shared<Arc<State>>, _: Admin, Path(id): Path<String>, uri: Uri) -> Response {
-    let users = held(&state.users);
-    users.group(&id).map_or_else(|| not_found(&uri), |group| Json(as_json(group, &state.origin)).into_response())
+    show(held(&state.users).group(&id).map(|group| as_json(group, &state.origin)), &uri)
 }
 
 async fn remove(Shared(state): Shared<Arc<State>>, _: Admin, Path(id): Path<String>, uri: Uri) -> Response {

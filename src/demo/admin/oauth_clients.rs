@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    Json, Router,
+    Router,
     extract::{Path, State as Shared},
     http::{StatusCode, Uri},
     response::{IntoResponse, Response},
@@ -11,7 +11,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{Admin, Body, Paging, created, invalid, not_found, replacements, text, texts, timestamp};
+use super::{Admin, Body, Paging, created, invalid, not_found, replacements, show, take_out, text, texts, timestamp};
 use crate::demo::{
     random_hex,
     settings::{CLIENT_CREDENTIALS, IMPERSONATION, OauthClient},
@@ -90,16 +90,11 @@ fn set(client: &mut OauthClient, member: &str, value: &Value) -> Option<()> {
 }
 
 async fn one(Shared(state): Shared<Arc<State>>, _: Admin, Path(id): Path<String>, uri: Uri) -> Response {
-    let settings = state.settings();
-    let found = settings.clients.iter().find(|client| client.id == id);
-    found.map_or_else(|| not_found(&uri), |client| Json(as_json(client)).into_response())
+    show(state.settings().clients.iter().find(|client| client.id == id).map(as_json), &uri)
 }
 
 async fn remove(Shared(state): Shared<Arc<State>>, _: Admin, Path(id): Path<String>, uri: Uri) -> Response {
-    let mut settings = held(&state.settings);
-    let Some(at) = settings.clients.iter().position(|client| client.id == id) else { return not_found(&uri) };
-    settings.clients.remove(at);
-    StatusCode::NO_CONTENT.into_response()
+    take_out(&mut held(&state.settings).clients, |client| client.id == id, &uri)
 }
 
 async fn change(
@@ -123,9 +118,7 @@ async fn change(
 }
 
 async fn consent(Shared(state): Shared<Arc<State>>, _: Admin, Path(id): Path<String>, uri: Uri) -> Response {
-    let settings = state.settings();
-    let found = settings.clients.iter().find(|client| client.id == id);
-    found.map_or_else(|| not_found(&uri), |client| Json(consent_as_json(client)).into_response())
+    show(state.settings().clients.iter().find(|client| client.id == id).map(consent_as_json), &uri)
 }
 
 async fn change_consent(

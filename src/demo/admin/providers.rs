@@ -11,11 +11,10 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{Admin, Body, Paging, code, created, invalid, not_found, replacements, timestamp};
+use super::{Admin, Body, Paging, code, created, invalid, not_found, replacements, show, take_out, timestamp};
 use crate::demo::{
     access, refusal,
-    settings::TENANT_ID,
-    settings::{IdentityProvider, Switches},
+    settings::{IdentityProvider, Switches, TENANT_ID},
     state::{State, held},
 };
 
@@ -114,16 +113,11 @@ fn read(body: &Value, switches: &Switches) -> Result<IdentityProvider, &'static 
 }
 
 async fn one(Shared(state): Shared<Arc<State>>, _: Admin, Path(id): Path<String>, uri: Uri) -> Response {
-    let settings = state.settings();
-    let found = settings.providers.iter().find(|provider| provider.id == id);
-    found.map_or_else(|| not_found(&uri), |provider| Json(as_json(provider)).into_response())
+    show(state.settings().providers.iter().find(|provider| provider.id == id).map(as_json), &uri)
 }
 
 async fn remove(Shared(state): Shared<Arc<State>>, _: Admin, Path(id): Path<String>, uri: Uri) -> Response {
-    let mut settings = held(&state.settings);
-    let Some(at) = settings.providers.iter().position(|provider| provider.id == id) else { return not_found(&uri) };
-    settings.providers.remove(at);
-    StatusCode::NO_CONTENT.into_response()
+    take_out(&mut held(&state.settings).providers, |provider| provider.id == id, &uri)
 }
 
 /// Only the description; anything else fails the whole request.

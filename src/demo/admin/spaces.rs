@@ -16,8 +16,7 @@ use crate::demo::{
     access::{self, Caller},
     random_hex,
     refusal::spaces_fault,
-    settings::TENANT_ID,
-    settings::{Assignment, Settings, Space},
+    settings::{Assignment, Settings, Space, TENANT_ID},
     state::{State, held},
     users::{EVERYONE, TENANT_ADMIN, User, Users},
 };

@@ -63,7 +63,7 @@ fn answer(state: &State, uri: &Uri, filter: Option<&str>) -> Response {
     }
 }
 
-/// The users that a filter leaves, by name; with `sort=-name`, the other way round. `None` when it is malformed.
+/// The users that a filter leaves, by name. `None` when it is malformed.
 fn found(state: &State, filter: Option<&str>) -> Option<Vec<Value>> {
     let escapes = state.settings().switches.filter_escapes;
     let filter = match filter {

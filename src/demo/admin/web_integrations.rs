@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    Json, Router,
+    Router,
     extract::{Path, State as Shared},
     http::{StatusCode, Uri},
     response::{IntoResponse, Response},
@@ -11,11 +11,10 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{Admin, Body, Paging, created, invalid, not_found, replacements, text, texts, timestamp};
+use super::{Admin, Body, Paging, created, invalid, not_found, replacements, show, take_out, text, texts, timestamp};
 use crate::demo::{
     random_hex,
-    settings::TENANT_ID,
-    settings::WebIntegration,
+    settings::{TENANT_ID, WebIntegration},
     state::{State, held},
 };
 
@@ -74,17 +73,11 @@ fn list_in_text(value: &Value) -> Option<Value> {
 }
 
 async fn one(Shared(state): Shared<Arc<State>>, _: Admin, Path(id): Path<String>, uri: Uri) -> Response {
-    let settings = state.settings();
-    let found = settings.web_integrations.iter().find(|integration| integration.id == id);
-    found.map_or_else(|| not_found(&uri), |integration| Json(as_json(integration)).into_response())
+    show(state.settings().web_integrations.iter().find(|integration| integration.id == id).map(as_json), &uri)
 }
 
 async fn remove(Shared(state): Shared<Arc<State>>, _: Admin, Path(id): Path<String>, uri: Uri) -> Response {
-    let mut settings = held(&state.settings);
-    let found = settings.web_integrations.iter().position(|integration| integration.id == id);
-    let Some(at) = found else { return not_found(&uri) };
-    settings.web_integrations.remove(at);
-    StatusCode::NO_CONTENT.into_response()
+    take_out(&mut held(&state.settings).web_integrations, |integration| integration.id == id, &uri)
 }
 
 async fn change(

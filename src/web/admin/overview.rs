@@ -12,7 +12,7 @@ use super::{Admin, Part};
 use crate::admin::Round;
 use crate::app::App;
 use crate::audit::{self, Event};
-use crate::doctor::{Finding, Outcome, Who};
+use crate::doctor::{Finding, Outcome, Who, probe};
 use crate::web::error::{Error, Site};
 
 /// How long the form waits for the diagnosis. A request has 30 seconds; what takes longer is looked at later.
@@ -24,7 +24,7 @@ pub async fn show(State(app): State<App>, admin: Admin) -> Result<Html<String>, 
     let (site, visitor) = admin.look_at(&app, Part::Overview, None);
     let facts = facts(&app, &admin).await?;
     let round = admin.desk.rounds.last().map(|round| Shown::of(round, now));
-    let page = Overview { site, visitor, part: Part::Overview, facts, probe: probe(), round };
+    let page = Overview { site, visitor, part: Part::Overview, facts, probe: probe().id, round };
     Ok(Html(page.render()?))
 }
 
@@ -49,16 +49,10 @@ pub struct Wish {
 pub async fn begin_doctor(State(app): State<App>, admin: Admin, Form(wish): Form<Wish>) -> Result<Redirect, Error> {
     let who = match wish.who {
         As::Nobody => Who::Nobody("nobody was to be signed in: choose somebody beside the button".to_owned()),
-        As::Probe => Who::probe(),
-        As::Me => match app.subjects.foresee(admin.identity(), app.clock.now()).await?.result {
-            Ok(subject) => Who::Subject(subject),
-            Err(denied) => Who::Nobody(format!("{} is denied: {}", admin.identity().key(), denied.why())),
-        },
+        As::Probe => Who::Subject(probe()),
+        As::Me => Who::of(admin.identity(), app.subjects.foresee(admin.identity(), app.clock.now()).await?.result),
     };
-    let subject = match &who {
-        Who::Subject(subject) => Some(subject.id.clone()),
-        Who::Nobody(_) => None,
-    };
+    let subject = who.subject().map(|subject| subject.id.clone());
     let (desk, by) = (&admin.desk, admin.identity());
     let config = desk.config_now(&app.tokens);
     let begun = desk.rounds.begin(config, &desk.settings.hints, who, by.key(), &app.clock);
@@ -67,13 +61,6 @@ pub async fn begin_doctor(State(app): State<App>, admin: Admin, Form(wish): Form
         desk.rounds.wait(PATIENCE).await;
     }
     Ok(Redirect::to("/admin#doctor"))
-}
-
-fn probe() -> String {
-    match Who::probe() {
-        Who::Subject(subject) => subject.id,
-        Who::Nobody(_) => String::new(),
-    }
 }
 
 /// What is worth knowing about the instance: names and values.
