@@ -18,7 +18,7 @@ use crate::pages::Pages;
 use crate::qlik::api::Access;
 use crate::qlik::{Tenant, token};
 use crate::store;
-use crate::{audit, auth, subjects, tenant_session};
+use crate::{access_token, audit, auth, subjects, tenant_session};
 
 mod admin;
 mod dotenv;
@@ -26,6 +26,7 @@ mod file;
 mod frames;
 mod header;
 mod mapping;
+mod oauth;
 mod oidc;
 mod page;
 mod problem;
@@ -67,6 +68,8 @@ pub struct Config {
     pub proxy_paths: Vec<String>,
     /// How the tenant's sessions are kept, for pages that take the proxy.
     pub tenant_session: tenant_session::Settings,
+    /// How access tokens are had, for pages with the flow `oauth`.
+    pub access_token: Option<access_token::Settings>,
     /// What tokens say and are signed with.
     pub token: token::Settings,
     /// The certificate of their key, where one lies beside it.
@@ -216,6 +219,10 @@ pub fn load(env: &Env, now: OffsetDateTime) -> Result<Loaded, Problems> {
     let mapping = mapping::read(&mut reader, sign_in.as_deref().unwrap_or_default(), shared == Some(true));
     let access = subject::access(&mut reader);
     let subjects = subject::read(&mut reader, tenant.as_ref(), access.as_ref().and_then(Option::as_ref), shared);
+    let oauth_client = tenant.as_ref().and_then(|tenant| tenant.oauth_client.as_deref());
+    let logins_a_minute = tenant_session.map(|sessions| sessions.logins_a_minute);
+    let right = access.as_ref().and_then(Option::as_ref);
+    let access_token = oauth::read(&mut reader, oauth_client, right, logins_a_minute);
     let store = server::store(&mut reader);
     let session = server::session(&mut reader);
     let admin_groups = admin::groups(&mut reader, server.as_ref(), pages.as_ref());
@@ -231,6 +238,7 @@ pub fn load(env: &Env, now: OffsetDateTime) -> Result<Loaded, Problems> {
             pages: pages?,
             proxy_paths,
             tenant_session: tenant_session?,
+            access_token: access_token?,
             token,
             certificate,
             sign_in: sign_in?,

@@ -12,6 +12,7 @@ pub mod cookies;
 pub(crate) mod date;
 pub mod engine;
 pub mod key;
+pub mod oauth;
 pub mod session;
 pub mod token;
 pub mod users;
@@ -24,6 +25,9 @@ pub struct Tenant {
     /// The web integration that lists our origin (Qlik Cloud facts, section C.1). Without one, browsers cannot call the
     /// tenant themselves, and every page takes the proxy.
     pub web_integration: Option<String>,
+    /// The id of the OAuth client that may impersonate users (Qlik Cloud facts, section H.1): pages with the flow `oauth` name
+    /// it to the tenant, so it is no secret.
+    pub oauth_client: Option<String>,
     /// Who may vouch for it.
     pub authorities: Authorities,
     /// How it is reached.

@@ -211,6 +211,12 @@ impl Store {
         self.sqlite.close().await;
     }
 
+    /// What a page of ours sends along to show that it is one, for as long as this session has its id. It is derived, not
+    /// kept: every instance with the same secret knows it.
+    pub fn csrf_token(&self, session: SessionRef) -> [u8; 32] {
+        self.seal.csrf_token(&session.0)
+    }
+
     /// Adds an account.
     ///
     /// # Errors

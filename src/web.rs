@@ -22,6 +22,7 @@ mod address;
 mod admin;
 pub mod assets;
 mod cookie;
+mod csrf;
 mod embed;
 pub mod error;
 mod flow;
@@ -63,6 +64,7 @@ fn pages(app: &App, headers: security::Headers) -> Router {
         .route("/embed/{slug}", get(embed::page))
         .route("/logout", get(login::signed_out).post(login::sign_out))
         .route("/session", get(visitor::session))
+        .route("/csrf-token", get(csrf::show))
         .route("/hand-over", post(proxy::entry::begin))
         .route("/flow", post(flow::remember))
         .layer(CompressionLayer::new());

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::reader::{Reader, line, list as items};
-use super::{tls, way_out};
+use super::{oauth, tls, way_out};
 use crate::origin::Origin;
 use crate::pages::{Audience, Content, Flow, Page, Pages, Slug};
 use crate::qlik::Tenant;
@@ -21,9 +21,10 @@ pub(super) fn tenant(reader: &mut Reader) -> Option<Tenant> {
     );
     let web_integration = reader
         .optional(WEB_INTEGRATION, WEB_INTEGRATION_REMEDY, |text| name_of(text, "is not the id of a web integration"));
+    let oauth_client = reader.optional("QLIK_OAUTH_CLIENT_ID", oauth::CLIENT_ID, line);
     let authorities = tls::authorities(reader);
     let way_out = way_out::read(reader);
-    Some(Tenant { origin: origin?, web_integration, authorities: authorities?, way_out: way_out? })
+    Some(Tenant { origin: origin?, web_integration, oauth_client, authorities: authorities?, way_out: way_out? })
 }
 
 /// App and sheet of the one page, as far as they are set, for whoever looks for the rest.

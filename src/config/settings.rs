@@ -81,6 +81,13 @@ pub const SETTINGS: &[Setting] = &[
     setting("QLIK_JWT_PRIVATE_KEY").secret(),
     setting("QLIK_JWT_LIFETIME").or("60s"),
     setting("QLIK_JWT_SKEW").or("30s"),
+    // oauth
+    setting("QLIK_OAUTH_CLIENT_ID").also(&["OAUTH_FRONTEND_CLIENT_ID"]),
+    setting("QLIK_OAUTH_CLIENT_SECRET").secret().also(&["OAUTH_FRONTEND_CLIENT_SECRET"]),
+    setting("QLIK_OAUTH_PRIVATE_KEY").secret(),
+    setting("QLIK_OAUTH_KEY_ID"),
+    setting("QLIK_OAUTH_SCOPES").or("user_default"),
+    setting("QLIK_PROVISION").or("off"),
     // signing in
     setting("SIGN_IN").or("password"),
     setting("OIDC_ISSUER"),
@@ -111,8 +118,8 @@ pub const SETTINGS: &[Setting] = &[
     setting("SUBJECT_LOOKUP").or("off"),
     setting("SUBJECT_LOOKUP_ELSE").or("deny"),
     setting("QLIK_API_KEY").secret(),
-    setting("QLIK_ADMIN_CLIENT_ID"),
-    setting("QLIK_ADMIN_CLIENT_SECRET").secret(),
+    setting("QLIK_ADMIN_CLIENT_ID").also(&["OAUTH_BACKEND_CLIENT_ID"]),
+    setting("QLIK_ADMIN_CLIENT_SECRET").secret().also(&["OAUTH_BACKEND_CLIENT_SECRET"]),
     // store
     setting("DATABASE_URL").or("sqlite:data/qlik-embed-bff.db"),
     setting("SESSION_SECRET").secret(),

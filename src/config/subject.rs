@@ -77,7 +77,7 @@ pub(super) fn access(reader: &mut Reader) -> Option<Option<Access>> {
 }
 
 /// A secret that travels in a header or in JSON: one line of plain characters.
-fn secret(reader: &mut Reader, name: &'static str) -> Option<SecretString> {
+pub(super) fn secret(reader: &mut Reader, name: &'static str) -> Option<SecretString> {
     let (secret, _) = reader.secret(name, None)?;
     let text = secret.expose_secret().trim();
     if text.chars().all(|c| c.is_ascii_graphic()) {

@@ -17,6 +17,7 @@ const ONE_KEY: u8 = 1;
 /// What keys are derived for (RFC 5869, section 3.2), so that none serves two purposes.
 const ALL_RECORDS: &[u8] = b"records at rest";
 const RECORD: &[u8] = b"record at rest ";
+const CSRF: &[u8] = b"csrf token ";
 
 /// Seals and opens values. Deriving a key costs about a microsecond.
 pub struct Seal {
@@ -61,6 +62,16 @@ impl Seal {
         let length = opened.ok()?.len();
         text.truncate(length);
         Some(text)
+    }
+
+    /// What only we can derive for the session with this record, and whoever we tell.
+    pub fn csrf_token(&self, id: &[u8]) -> [u8; 32] {
+        let mut token = [0; 32];
+        self.secret
+            .expand(&[CSRF, id], HKDF_SHA256)
+            .and_then(|okm| okm.fill(&mut token))
+            .expect("a SHA-256 output has 32 bytes");
+        token
     }
 
     fn of_record(&self, id: &[u8]) -> RandomizedNonceKey {

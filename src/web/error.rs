@@ -64,6 +64,9 @@ pub enum Error {
     /// An app that no page of this visitor shows.
     #[error("no page of this visitor shows that app")]
     UnlistedApp,
+    /// A request of a script without the token that our pages send along.
+    #[error("the request has not the CSRF token of its session")]
+    NoCsrfToken,
     /// A request that is too large to be sent once more, and the tenant's session had ended.
     #[error("the tenant's session had ended, and the request is too large to be held for another try")]
     NotRepeated,
@@ -119,7 +122,7 @@ impl Error {
             Self::NoSuchPage => StatusCode::NOT_FOUND,
             Self::Ticket(refused) if refused.is_temporary() => StatusCode::SERVICE_UNAVAILABLE,
             // Not 401: there is nothing to sign in with here, and who is sent to `/login` would never learn why.
-            Self::ForeignOrigin | Self::Denied(_) | Self::Ticket(_) => StatusCode::FORBIDDEN,
+            Self::ForeignOrigin | Self::NoCsrfToken | Self::Denied(_) | Self::Ticket(_) => StatusCode::FORBIDDEN,
             Self::Oidc(problem) => failure::of_sign_in(problem).0,
             Self::UnclearHeaders(_) | Self::BadTarget(_) => StatusCode::BAD_REQUEST,
             Self::LongTarget => StatusCode::URI_TOO_LONG,

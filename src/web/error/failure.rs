@@ -68,6 +68,12 @@ impl Failure {
                 message: "Tokens are given to the portal's own pages only.".to_owned(),
                 ..failure
             },
+            Error::NoCsrfToken => Self {
+                code: "csrf_token",
+                title: "This page is too old",
+                message: "The request does not have the token of your session. Load the page again.".to_owned(),
+                ..failure
+            },
             Error::UnclearHeaders(_) => Self {
                 code: "unclear_identity",
                 title: "It is not clear who you are",
