@@ -7,9 +7,9 @@
 //! The rooms: `settings` is what it can be told, `control` the hand behind the curtain; `state` what it knows. `listener`
 //! is the door; `access` asks every request where it comes from; `refusal` holds the shapes of "no". `login` checks
 //! tokens, `users` and `session` keep what comes of it, `rest` answers about it; `admin` is what administrators set up,
-//! with lists that `filter` sifts, and `oauth` gives their programs tokens. `engine` is the websocket and its protocol, over `model`, a
-//! small app that really computes; `single` is the page that draws it. Apart stands `host`, a simulated portal that
-//! hands its visitors over with tickets.
+//! with lists that `filter` sifts. `oauth` gives programs and pages access tokens, which `tokens` keeps. `engine` is the
+//! websocket and its protocol, over `model`, a small app that really computes; `single` is the page that draws it. Apart
+//! stands `host`, a simulated portal that hands its visitors over with tickets.
 
 mod access;
 mod admin;
@@ -27,6 +27,7 @@ mod session;
 mod settings;
 mod single;
 mod state;
+mod tokens;
 mod users;
 
 use std::{
@@ -46,11 +47,12 @@ pub use host::{HostPortal, HostSettings};
 pub use refusal::{Refusal, Times};
 pub use settings::TENANT_ID;
 pub use settings::{
-    AlreadyOpen, ApiKey, Assignment, CLIENT_CREDENTIALS, Cookies, CspOrigin, HandshakeRefusal, IMPERSONATION,
-    IdentityProvider, MissingObject, NoAccess, NoLicence, OauthClient, Race, Settings, Space, Switches, Theme, Tls,
-    UnknownApp, WebIntegration,
+    AlreadyOpen, ApiKey, Assignment, CLIENT_CREDENTIALS, ClientKey, Cookies, CspOrigin, HandshakeRefusal,
+    IMPERSONATION, IdentityProvider, MissingObject, NoAccess, NoLicence, OauthClient, Race, Settings, Space, Switches,
+    TOKEN_EXCHANGE, Theme, Tls, UnknownApp, WebIntegration,
 };
 pub use state::{Login, Request};
+pub use tokens::{AccessToken, Purpose};
 pub use users::{Group, User};
 
 use listener::Listener;
@@ -120,8 +122,7 @@ fn router(state: &Arc<State>) -> Router {
         .route("/logout", routing::get(login::logout))
         .merge(rest::routes())
         .merge(admin::routes())
-        .route("/oauth/token", routing::post(oauth::token))
-        .route("/oauth/revoke", routing::post(oauth::revoke))
+        .merge(oauth::routes())
         .merge(engine::routes())
         .merge(single::routes())
         .fallback(nothing)

@@ -1,32 +1,31 @@
-//! Who may call from where (Qlik Cloud facts, sections C.1 and D): web integrations, CORS, CSRF; and the layers that
-//! every request passes, outermost first: [`observe`], [`origins`], [`faults`], [`csrf`].
+//! Who is asking, and by what right (Qlik Cloud facts, sections B.3, D and H.5): cookies with CSRF, access tokens; and the
+//! layers that every request passes, outermost first: [`observe`], [`origins`] (from where), [`faults`], [`csrf`].
+
+mod origins;
 
 use std::sync::Arc;
 
 use axum::{
     extract::{Request, State as Shared},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use time::format_description::well_known::Rfc2822;
 
 use super::{
-    refusal::{self, Edge, Refusal},
+    refusal::{self, Refusal},
     session::Session,
-    settings::Settings,
+    settings::{Settings, Switches},
     state::{self, State, held, record},
+    tokens::Purpose,
     users::{TENANT_ADMIN, User, Users},
 };
 
-/// The header, and the query parameter, that names a web integration.
-const WEB_INTEGRATION: &str = "qlik-web-integration-id";
+pub(super) use origins::{origins, stranger};
+
 /// The header, and the query parameter, that carries the CSRF token.
 pub(super) const CSRF_TOKEN: HeaderName = HeaderName::from_static("qlik-csrf-token");
-/// What the published clients send across origins.
-const ALLOWED_HEADERS: &str =
-    "authorization, content-type, qlik-web-integration-id, qlik-csrf-token, qlik-api-version, x-feature-flag-overrides";
-const ALLOWED_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
 
 /// Writes down what came and what was answered, and dates the answer by the tenant's own clock.
 pub(super) async fn observe(Shared(state): Shared<Arc<State>>, request: Request, next: Next) -> Response {
@@ -45,57 +44,6 @@ pub(super) async fn observe(Shared(state): Shared<Arc<State>>, request: Request,
         response.headers_mut().insert(header::DATE, date);
     }
     response
-}
-
-/// Requests from other origins: preflight, web integration, and the headers that let the browser read the answer.
-pub(super) async fn origins(Shared(state): Shared<Arc<State>>, request: Request, next: Next) -> Response {
-    let Some(origin) = request.headers().get(header::ORIGIN).filter(|origin| **origin != *state.origin).cloned() else {
-        return next.run(request).await;
-    };
-    let settings = state.settings();
-    let name = origin.to_str().unwrap_or_default();
-    let named = parameter(request.headers(), request.uri(), WEB_INTEGRATION);
-    let preflight =
-        request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    // A preflight carries no values of headers, so only the query can name the integration.
-    let granted = match &named {
-        None if preflight => settings.web_integrations.iter().any(|i| i.origins.iter().any(|o| o == name)),
-        None => false,
-        Some(id) => settings.web_integrations.iter().any(|i| i.id == *id && i.origins.iter().any(|o| o == name)),
-    };
-    let unchecked = request.uri().path().starts_with("/app/") && !settings.switches.origin_on_handshake;
-    if !granted && !unchecked && guarded(request.uri().path()) {
-        let status = StatusCode::from_u16(settings.switches.foreign_origin_status).unwrap_or(StatusCode::FORBIDDEN);
-        return refusal::service_error(status, "CORS-1", "Origin has not been granted access");
-    }
-    if preflight {
-        let mut response = StatusCode::NO_CONTENT.into_response();
-        share(response.headers_mut(), &origin);
-        let headers = response.headers_mut();
-        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(ALLOWED_METHODS));
-        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(ALLOWED_HEADERS));
-        return response;
-    }
-    let mut response = next.run(request).await;
-    let failed = response.status().is_client_error() || response.status().is_server_error();
-    let edge = response.extensions().get::<Edge>().is_some();
-    let shared = if edge { settings.switches.cors_at_edge } else { !failed || settings.switches.cors_on_errors };
-    if granted && shared {
-        share(response.headers_mut(), &origin);
-    }
-    response
-}
-
-/// Pages and their files are open to every origin; what they call is not.
-fn guarded(path: &str) -> bool {
-    ["/api/", "/login/jwt-session", "/app/"].iter().any(|prefix| path.starts_with(prefix))
-}
-
-fn share(headers: &mut HeaderMap, origin: &HeaderValue) {
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-    headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("qlik-csrf-token"));
-    headers.append(header::VARY, HeaderValue::from_static("Origin"));
 }
 
 /// Delays and refusals that were ordered by the control handle.
@@ -144,8 +92,9 @@ pub(super) async fn csrf(Shared(state): Shared<Arc<State>>, request: Request, ne
 pub(super) enum Caller {
     /// A browser, or a server that holds a browser's cookies.
     Cookie(Session),
-    /// An API key, or an access token: the id of its user, and whether it has the rights of an administrator.
-    Bearer { user: String, admin: bool },
+    /// An API key, or an access token: the id of its user, whether it has the rights of an administrator, and the id of the
+    /// token that the client was given in the first place.
+    Bearer { user: String, admin: bool, token: Option<String> },
 }
 
 impl Caller {
@@ -154,6 +103,14 @@ impl Caller {
         match self {
             Self::Cookie(session) => &session.user,
             Self::Bearer { user, .. } => user,
+        }
+    }
+
+    /// The id of what gives the right: the cookie session, or the access token.
+    pub fn right(&self) -> Option<&str> {
+        match self {
+            Self::Cookie(session) => Some(&session.id),
+            Self::Bearer { token, .. } => token.as_deref(),
         }
     }
 
@@ -168,31 +125,96 @@ impl Caller {
     }
 }
 
-/// The caller of a REST request, which counts as activity of its session.
-pub(super) fn caller(state: &State, headers: &HeaderMap) -> Option<Caller> {
-    caller_with(state, headers, None, &state.settings(), true)
+/// A bearer token, and where it is shown.
+#[derive(Clone)]
+pub(super) struct Shown<'a> {
+    token: std::borrow::Cow<'a, str>,
+    place: Place,
 }
 
-/// The caller, by access token first (in the header or in `query_token`), else by cookies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Header,
+    EngineQuery,
+    RestQuery,
+}
+
+impl<'a> Shown<'a> {
+    /// In a handshake: in the header, or as `?accessToken=`.
+    pub fn to_engine(headers: &'a HeaderMap, uri: &Uri) -> Option<Self> {
+        Self::in_header(headers).or_else(|| Self::in_query(uri, Place::EngineQuery))
+    }
+
+    /// In a request of the REST interface; in the query, as `@qlik/api` does for images and the like [S].
+    pub fn to_rest(headers: &'a HeaderMap, uri: &Uri) -> Option<Self> {
+        Self::in_header(headers).or_else(|| Self::in_query(uri, Place::RestQuery))
+    }
+
+    pub fn is_in_header(&self) -> bool {
+        self.place == Place::Header
+    }
+
+    fn in_header(headers: &'a HeaderMap) -> Option<Self> {
+        bearer(headers).map(|token| Self { token: token.into(), place: Place::Header })
+    }
+
+    fn in_query(uri: &Uri, place: Place) -> Option<Self> {
+        query(uri, "accessToken").map(|token| Self { token: token.into(), place })
+    }
+}
+
+/// Whether a token of this purpose, or of none, may be shown there.
+fn fits(place: Place, purpose: Option<Purpose>, switches: &Switches) -> bool {
+    match (place, purpose) {
+        (Place::Header | Place::RestQuery, None)
+        | (Place::EngineQuery, Some(Purpose::Websocket))
+        | (Place::RestQuery, Some(Purpose::WebResource)) => true,
+        (Place::EngineQuery, None) => !switches.exchange_required,
+        (Place::Header, Some(_)) => switches.exchanged_as_bearer,
+        (Place::RestQuery | Place::EngineQuery, Some(_)) => false,
+    }
+}
+
+/// The caller of a REST request, which counts as activity of its session.
+pub(super) fn caller(state: &State, headers: &HeaderMap) -> Option<Caller> {
+    caller_with(state, headers, Shown::in_header(headers), &state.settings(), true)
+}
+
+/// The caller, by access token first, else by cookies.
 pub(super) fn caller_with(
     state: &State,
     headers: &HeaderMap,
-    query_token: Option<&str>,
+    shown: Option<Shown<'_>>,
     settings: &Settings,
     active: bool,
 ) -> Option<Caller> {
-    let (mut users, now) = (held(&state.users), state.now());
-    if let Some(token) = bearer(headers).or(query_token) {
-        if let Some(key) = settings.api_keys.iter().find(|known| known.key == token) {
-            let user = users.staff(&key.owner, key.admin, None);
-            let good = key.expires.is_none_or(|end| now < end);
-            return good.then_some(Caller::Bearer { user, admin: key.admin });
-        }
-        return users.of_token(token, now).map(|(user, admin)| Caller::Bearer { user: user.id.clone(), admin });
+    let now = state.now();
+    if let Some(Shown { token, place }) = shown {
+        return bearer_of(state, settings, &token, place);
     }
     let session = held(&state.sessions).find(headers, now, active)?;
     let enabled = |user: &User| user.status == "active";
-    users.get(&session.user).is_some_and(enabled).then_some(Caller::Cookie(session))
+    held(&state.users).get(&session.user).is_some_and(enabled).then_some(Caller::Cookie(session))
+}
+
+/// The owner of an API key, or the active user of an access token that may be shown there.
+fn bearer_of(state: &State, settings: &Settings, shown: &str, place: Place) -> Option<Caller> {
+    let now = state.now();
+    let mut users = held(&state.users);
+    if let Some(key) = settings.api_keys.iter().find(|known| known.key == shown) {
+        let user = users.staff(&key.owner, key.admin, None);
+        let good = key.expires.is_none_or(|end| now < end);
+        return good.then_some(Caller::Bearer { user, admin: key.admin, token: None });
+    }
+    let mut tokens = held(&state.tokens);
+    let token = tokens.living(shown, now).filter(|token| fits(place, token.purpose, &settings.switches))?.clone();
+    users.get(&token.user).filter(|user| user.status == "active")?;
+    if place == Place::EngineQuery && token.purpose.is_some() && settings.switches.exchanged_once {
+        tokens.revoke(|value, _| value == shown, false);
+    }
+    tokens.touch(shown, now);
+    let root = token.root().to_owned();
+    Some(Caller::Bearer { user: token.user, admin: token.admin, token: Some(root) })
 }
 
 /// The bearer token of a request.

@@ -168,8 +168,13 @@ fn replacements(body: &Value) -> Option<Vec<(&str, &Value)>> {
     Some(patches.iter().filter_map(|patch| Some((patch["path"].as_str()?, patch.get("value")?))).collect())
 }
 
+/// Pages of the usual size, with another parameter for the next one.
+pub(super) fn pages_by(cursor: &'static str) -> Paging {
+    Paging { cursor, ..Paging::default() }
+}
+
 /// How a list comes in pages.
-struct Paging {
+pub(super) struct Paging {
     /// `limit` when it is not asked for, and its bounds.
     usual: usize,
     least: usize,
@@ -222,7 +227,7 @@ impl Paging {
     }
 
     /// The same as an answer.
-    fn answer(&self, state: &State, uri: &Uri, items: Vec<Value>) -> Response {
+    pub(super) fn answer(&self, state: &State, uri: &Uri, items: Vec<Value>) -> Response {
         self.page(state, uri, items).map_or_else(|refused| refused, |page| Json(page).into_response())
     }
 

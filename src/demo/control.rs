@@ -12,10 +12,11 @@ use serde_json::Value;
 use super::{
     engine::{Order, Socket},
     listener::Listener,
-    random_hex,
+    oauth, random_hex,
     refusal::{Refusal, Times},
-    settings::{Assignment, NoAccess, Settings},
+    settings::{Assignment, CLIENT_CREDENTIALS, IMPERSONATION, NoAccess, Settings},
     state::{Login, Ordered, Request, State, held},
+    tokens::AccessToken,
     users::{Group, TENANT_ADMIN, User},
 };
 
@@ -93,7 +94,7 @@ impl Control {
         let ended = held(&self.state.sessions).end_all();
         if held(&self.state.settings).switches.sockets_end_with_session {
             let engine = held(&self.state.engine);
-            ended.iter().for_each(|session| engine.close_of_session(session));
+            ended.iter().for_each(|session| engine.close_of(session));
         }
     }
 
@@ -155,11 +156,6 @@ impl Control {
         }
     }
 
-    /// Makes all access tokens of clients worthless before their time.
-    pub fn revoke_client_tokens(&self) {
-        held(&self.state.users).revoke_machine_tokens();
-    }
-
     /// Lets a disabled user in again.
     pub fn enable_user(&self, subject: &str) {
         held(&self.state.users).set_status(subject, "active");
@@ -173,14 +169,6 @@ impl Control {
     /// Gives the access back.
     pub fn grant_app(&self, subject: &str) {
         held(&self.state.users).denied.remove(subject);
-    }
-
-    /// An access token for an existing user, as OAuth would give out.
-    pub fn access_token(&self, subject: &str) -> Option<String> {
-        let mut users = held(&self.state.users);
-        let id = users.by_subject(subject)?.id.clone();
-        let lifetime = held(&self.state.settings).switches.access_token_lifetime;
-        Some(users.give_token(&id, false, false, self.state.now() + lifetime))
     }
 
     /// Breaks all engine sockets off without a close frame.
@@ -244,5 +232,63 @@ impl Control {
     pub fn forget(&self) {
         held(&self.state.logins).clear();
         held(&self.state.requests).clear();
+    }
+}
+
+/// Access tokens.
+impl Control {
+    /// An access token for an existing user, as OAuth would give out; it belongs to no client.
+    pub fn access_token(&self, subject: &str) -> Option<String> {
+        self.make_token(subject, None)
+    }
+
+    /// The same, given to a client.
+    pub fn access_token_of(&self, client: &str, subject: &str) -> Option<String> {
+        self.make_token(subject, Some(client))
+    }
+
+    fn make_token(&self, subject: &str, client: Option<&str>) -> Option<String> {
+        let switches = self.settings().switches;
+        let user = held(&self.state.users).by_subject(subject)?.id.clone();
+        let now = self.state.now();
+        let token = AccessToken::new(&user, IMPERSONATION, now, now + switches.access_token_lifetime);
+        let token = AccessToken { client: client.map(str::to_owned), ..token };
+        Some(held(&self.state.tokens).give(token, switches.tokens_look_like_jwt))
+    }
+
+    /// The good tokens of a user, exchanged ones too, oldest first. Not the tokens themselves: they are secrets.
+    pub fn access_tokens(&self, subject: &str) -> Vec<AccessToken> {
+        let Some(user) = held(&self.state.users).by_subject(subject).map(|user| user.id.clone()) else {
+            return Vec::new();
+        };
+        let mut found: Vec<AccessToken> = held(&self.state.tokens).of(&user, self.state.now()).cloned().collect();
+        found.sort_by_key(|token| token.created);
+        found
+    }
+
+    /// How many tokens this grant has brought so far, such as [`IMPERSONATION`].
+    pub fn tokens_given(&self, grant: &str) -> usize {
+        held(&self.state.tokens).count(grant)
+    }
+
+    /// Makes one access token worthless, as `/oauth/revoke` does.
+    pub fn revoke_token(&self, token: &str) {
+        oauth::revoke_where(&self.state, |value, _| value == token);
+    }
+
+    /// Makes all access tokens of a user worthless; how many.
+    pub fn revoke_tokens(&self, subject: &str) -> usize {
+        let user = held(&self.state.users).by_subject(subject).map(|user| user.id.clone());
+        oauth::revoke_where(&self.state, |_, token| Some(&token.user) == user.as_ref())
+    }
+
+    /// Makes all access tokens of clients that act for themselves worthless before their time.
+    pub fn revoke_client_tokens(&self) {
+        oauth::revoke_where(&self.state, |_, token| token.grant == CLIENT_CREDENTIALS);
+    }
+
+    /// Lets all access tokens be over now, without moving the clock.
+    pub fn expire_tokens(&self) {
+        held(&self.state.tokens).expire(self.state.now());
     }
 }

@@ -51,8 +51,8 @@ struct Session {
 struct Seat {
     socket: Socket,
     key: Key,
-    /// The cookie session that opened it.
-    cookie: Option<String>,
+    /// The id of the cookie session, or of the access token, that opened it.
+    opener: Option<String>,
     orders: UnboundedSender<Order>,
     handles: BTreeMap<i64, Target>,
     last_handle: i64,
@@ -98,7 +98,7 @@ impl Engine {
     fn attach(
         &mut self,
         socket: Socket,
-        cookie: Option<String>,
+        opener: Option<String>,
         denied: bool,
         orders: UnboundedSender<Order>,
         now: OffsetDateTime,
@@ -108,7 +108,7 @@ impl Engine {
         let known = self.sessions.contains_key(&key);
         self.sessions.entry(key.clone()).or_default().detached = None;
         self.last_seat += 1;
-        let seat = Seat { socket, key, cookie, orders, handles: BTreeMap::new(), last_handle: 0, denied };
+        let seat = Seat { socket, key, opener, orders, handles: BTreeMap::new(), last_handle: 0, denied };
         self.seats.insert(self.last_seat, seat);
         (self.last_seat, known)
     }
@@ -133,9 +133,9 @@ impl Engine {
         }
     }
 
-    /// Closes the sockets of a cookie session that has ended.
-    pub fn close_of_session(&self, cookie: &str) {
-        for seat in self.seats.values().filter(|seat| seat.cookie.as_deref() == Some(cookie)) {
+    /// Closes the sockets of a cookie session that has ended, or of an access token.
+    pub fn close_of(&self, opener: &str) {
+        for seat in self.seats.values().filter(|seat| seat.opener.as_deref() == Some(opener)) {
             let _ = seat.orders.send(Order::Close(4006, "Authentication failed".into()));
         }
     }

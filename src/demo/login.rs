@@ -291,7 +291,7 @@ pub(super) async fn logout(Shared(state): Shared<Arc<State>>, Query(way): Query<
     if let Some(session) = found {
         held(&state.sessions).end(&session.id);
         if settings.switches.sockets_end_with_session {
-            held(&state.engine).close_of_session(&session.id);
+            held(&state.engine).close_of(&session.id);
         }
     }
     let target = way.returnto.filter(|target| may_return(&state, target, way.web_integration.as_deref()));

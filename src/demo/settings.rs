@@ -8,8 +8,8 @@ mod switches;
 use std::{net::SocketAddr, time::Duration};
 
 pub use entries::{
-    ApiKey, Assignment, CLIENT_CREDENTIALS, CspOrigin, IMPERSONATION, IdentityProvider, OauthClient, Space,
-    WebIntegration,
+    ApiKey, Assignment, CLIENT_CREDENTIALS, ClientKey, CspOrigin, IMPERSONATION, IdentityProvider, OauthClient, Space,
+    TOKEN_EXCHANGE, WebIntegration,
 };
 pub use switches::{
     AlreadyOpen, HandshakeRefusal, MissingObject, NoAccess, NoLicence, Race, Switches, Theme, UnknownApp,

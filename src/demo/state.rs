@@ -14,6 +14,7 @@ use super::{
     refusal::{Refusal, Times},
     session::Sessions,
     settings::Settings,
+    tokens::Tokens,
     users::Users,
 };
 
@@ -25,6 +26,7 @@ pub(super) struct State {
     pub origin: String,
     pub settings: Mutex<Settings>,
     pub users: Mutex<Users>,
+    pub tokens: Mutex<Tokens>,
     pub sessions: Mutex<Sessions>,
     pub engine: Mutex<Engine>,
     pub faults: Mutex<Faults>,
@@ -117,6 +119,7 @@ impl State {
             origin,
             settings: Mutex::new(settings),
             users: Mutex::default(),
+            tokens: Mutex::default(),
             sessions: Mutex::default(),
             engine: Mutex::default(),
             faults: Mutex::default(),

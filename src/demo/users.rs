@@ -1,5 +1,5 @@
 //! The people of the tenant (Qlik Cloud facts, sections A.4, A.5 and E): known by their subject, made at first login or by
-//! an administrator; their groups, and the access tokens that act for them.
+//! an administrator; and their groups.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,17 +53,6 @@ pub struct Group {
     pub created_at: OffsetDateTime,
 }
 
-/// An access token: whose it is, and until when it is good.
-#[derive(Debug)]
-struct AccessToken {
-    user: String,
-    /// Has the rights of an administrator.
-    admin: bool,
-    /// Given to a client that acts for itself.
-    machine: bool,
-    until: OffsetDateTime,
-}
-
 #[derive(Debug, Default)]
 pub(super) struct Users {
     by_id: BTreeMap<String, User>,
@@ -73,7 +62,6 @@ pub(super) struct Users {
     pub denied: BTreeMap<String, NoAccess>,
     /// Identifiers of accepted tokens, with the time from which the token is too old anyway.
     used_tokens: BTreeMap<String, i64>,
-    access_tokens: BTreeMap<String, AccessToken>,
 }
 
 /// What a login says about a person.
@@ -127,7 +115,6 @@ impl Users {
     }
 
     pub fn remove(&mut self, id: &str) -> bool {
-        self.access_tokens.retain(|_, token| token.user != id);
         self.by_id.remove(id).is_some()
     }
 
@@ -236,35 +223,6 @@ impl Users {
     pub fn groups_of<'a>(&'a self, user: &'a User) -> impl Iterator<Item = &'a str> {
         let own = user.groups.iter().filter_map(|name| self.groups.get(name)).map(|group| group.id.as_str());
         own.chain([EVERYONE.0])
-    }
-}
-
-/// Access tokens.
-impl Users {
-    /// A token for an active user, or with the rights of an administrator for a machine.
-    pub fn give_token(&mut self, user: &str, admin: bool, machine: bool, until: OffsetDateTime) -> String {
-        let token = random_hex::<32>();
-        self.access_tokens.insert(token.clone(), AccessToken { user: user.into(), admin, machine, until });
-        token
-    }
-
-    /// How many good tokens a user has.
-    pub fn tokens_of(&self, user: &str, now: OffsetDateTime) -> usize {
-        self.access_tokens.values().filter(|token| token.user == user && token.until > now).count()
-    }
-
-    /// The active user of a good token, and whether it has the rights of an administrator.
-    pub fn of_token(&self, token: &str, now: OffsetDateTime) -> Option<(&User, bool)> {
-        let token = self.access_tokens.get(token).filter(|token| token.until > now)?;
-        self.get(&token.user).filter(|user| user.status == "active").map(|user| (user, token.admin))
-    }
-
-    pub fn revoke_token(&mut self, token: &str) {
-        self.access_tokens.remove(token);
-    }
-
-    pub fn revoke_machine_tokens(&mut self) {
-        self.access_tokens.retain(|_, token| !token.machine);
     }
 }
 

@@ -2,10 +2,12 @@
 //! own tests prove. Where the facts say "inferred" or "unknown", both positions of the switch are tried.
 
 mod admin;
+mod bearer;
 mod clients;
 mod engine;
 mod faults;
 mod login;
+mod oauth;
 mod origins;
 mod page;
 mod people;

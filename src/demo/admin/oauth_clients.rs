@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{Admin, Body, Paging, created, invalid, not_found, replacements, show, take_out, text, texts, timestamp};
 use crate::demo::{
     random_hex,
-    settings::{CLIENT_CREDENTIALS, IMPERSONATION, OauthClient},
+    settings::{CLIENT_CREDENTIALS, ClientKey, IMPERSONATION, OauthClient},
     state::{State, held},
 };
 
@@ -30,14 +30,21 @@ pub(super) fn routes() -> Router<Arc<State>> {
 /// Without the secret, of which only a hint is shown.
 pub(in crate::demo) fn as_json(client: &OauthClient) -> Value {
     let hint: String = client.secret.chars().take(5).collect();
+    let keys: Vec<Value> = client.keys.iter().map(key_as_json).collect();
+    let methods = if keys.is_empty() { json!(["client_secret"]) } else { json!(["client_secret", "private_key_jwt"]) };
     json!({
         "clientId": client.id, "clientName": client.name, "appType": client.kind, "description": "",
         "allowedGrantTypes": client.grants, "allowedScopes": client.scopes, "allowedOrigins": client.origins,
-        "allowedAuthMethods": ["client_secret"], "redirectUris": [], "createdByType": "user",
+        "allowedAuthMethods": methods, "publicKeys": keys, "redirectUris": [], "createdByType": "user",
         "clientSecrets": [{ "hint": hint, "createdAt": timestamp(client.created) }],
         "connectionConfig": consent_as_json(client),
         "createdAt": timestamp(client.created), "updatedAt": timestamp(client.created),
     })
+}
+
+/// A key as it was registered here; of one that was not, the id.
+fn key_as_json(key: &ClientKey) -> Value {
+    serde_json::from_str(&key.key).unwrap_or_else(|_| json!({ "kid": key.id, "use": "sig" }))
 }
 
 fn consent_as_json(client: &OauthClient) -> Value {
@@ -63,7 +70,7 @@ async fn create(Shared(state): Shared<Arc<State>>, _: Admin, Body(body): Body) -
         created: state.now(),
         ..OauthClient::admin(random_hex::<16>(), random_hex::<32>())
     };
-    for member in ["allowedGrantTypes", "allowedScopes", "allowedOrigins"] {
+    for member in ["allowedGrantTypes", "allowedScopes", "allowedOrigins", "publicKeys"] {
         if !body[member].is_null() && set(&mut client, member, &body[member]).is_none() {
             return invalid(PATH, member);
         }
@@ -84,6 +91,10 @@ fn set(client: &mut OauthClient, member: &str, value: &Value) -> Option<()> {
         }
         "allowedScopes" => client.scopes = texts(value)?,
         "allowedOrigins" => client.origins = texts(value)?,
+        "publicKeys" => {
+            let key = |jwk: &Value| Some(ClientKey::new(jwk["kid"].as_str()?, jwk.to_string()));
+            client.keys = value.as_array()?.iter().map(key).collect::<Option<_>>()?;
+        }
         _ => return None,
     }
     Some(())

@@ -30,7 +30,7 @@ use tokio_tungstenite::{
 
 use super::{Order, Socket, document, rpc};
 use crate::demo::{
-    access::{self, Caller},
+    access::{self, Caller, Shown},
     admin, refusal,
     settings::{HandshakeRefusal, NoAccess, NoLicence, Settings, UnknownApp},
     state::{State, held},
@@ -63,7 +63,7 @@ enum Reception {
     /// Before the upgrade: it is refused.
     Refused(Response),
     /// A seat at the engine; it may be one without access to the app.
-    Seat { socket: Socket, cookie: Option<String>, denied: bool, session_state: Option<&'static str> },
+    Seat { socket: Socket, opener: Option<String>, denied: bool, session_state: Option<&'static str> },
     /// The door, right after the upgrade: closed with a code, or without one.
     Door(Option<(u16, &'static str)>),
 }
@@ -105,19 +105,18 @@ fn receive(state: &State, address: Address, request: &Request) -> Reception {
         HandshakeRefusal::Http => Reception::Refused(response),
         HandshakeRefusal::CloseCode => Reception::Door(Some((4006, "Authentication failed"))),
     };
-    let access_token = access::query(uri, "accessToken");
     let active = switches.socket_is_activity;
-    let Some(caller) = access::caller_with(state, headers, access_token.as_deref(), &settings, active) else {
+    let shown = Shown::to_engine(headers, uri);
+    let Some(caller) = access::caller_with(state, headers, shown, &settings, active) else {
         return turned_away(refusal::unauthorized());
     };
-    let mut cookie = None;
     if let Caller::Cookie(session) = &caller {
         let token = access::parameter(headers, uri, access::CSRF_TOKEN.as_str());
         if switches.csrf_on_handshake && !token.is_some_and(|token| session.accepts_csrf(&token)) {
             return turned_away(refusal::csrf_refused());
         }
-        cookie = Some(session.id.clone());
     }
+    let opener = caller.right().map(str::to_owned);
     if !settings.apps().any(|app| *app == address.app) && switches.unknown_app == UnknownApp::Close {
         return Reception::Door(Some((4204, "App not found")));
     }
@@ -141,7 +140,7 @@ fn receive(state: &State, address: Address, request: &Request) -> Reception {
     let query = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
     let query = query.map(|(name, _)| name.into_owned()).collect();
     let Address { app, identity, ttl } = address;
-    Reception::Seat { socket: Socket { subject, app, identity, ttl, query }, cookie, denied, session_state }
+    Reception::Seat { socket: Socket { subject, app, identity, ttl, query }, opener, denied, session_state }
 }
 
 /// Whether a user has no access to the app at this moment, and how that shows.
@@ -165,13 +164,13 @@ async fn welcome(state: Arc<State>, upgrade: OnUpgrade, reception: Reception) {
     match reception {
         Reception::Refused(_) => {}
         Reception::Door(farewell) => close(&mut wire, farewell.map(|(code, reason)| (code, reason.to_owned()))).await,
-        Reception::Seat { socket, cookie, denied, session_state } => {
+        Reception::Seat { socket, opener, denied, session_state } => {
             let (orders, inbox) = unbounded_channel();
             let subject = socket.subject.clone();
-            let (seat, known) = held(&state.engine).attach(socket, cookie.clone(), denied, orders, state.now());
+            let (seat, known) = held(&state.engine).attach(socket, opener.clone(), denied, orders, state.now());
             let usual = if known { "SESSION_ATTACHED" } else { "SESSION_CREATED" };
             let greeting = rpc::on_connected(session_state.unwrap_or(usual)).to_string();
-            let mut task = Task { state, seat, subject, cookie, backlog: Vec::new(), frozen: false };
+            let mut task = Task { state, seat, subject, opener, backlog: Vec::new(), frozen: false };
             if wire.send(Message::text(greeting)).await.is_ok() {
                 task.talk(&mut wire, inbox).await;
             }
@@ -186,7 +185,7 @@ struct Task {
     state: Arc<State>,
     seat: u64,
     subject: String,
-    cookie: Option<String>,
+    opener: Option<String>,
     /// What was to be said while frozen.
     backlog: Vec<String>,
     frozen: bool,
@@ -272,9 +271,9 @@ impl Task {
     async fn reply(&self, wire: &mut Wire, text: &str) -> Result<(), Over> {
         let settings = self.state.settings();
         if settings.switches.socket_is_activity
-            && let Some(cookie) = &self.cookie
+            && let Some(session) = &self.opener
         {
-            held(&self.state.sessions).touch(cookie, self.state.now());
+            held(&self.state.sessions).touch(session, self.state.now());
         }
         let denied = lacking_access(&self.state, &settings, &self.subject).is_some();
         let answer = rpc::answer(text, settings.switches.delta, |call| {

@@ -186,6 +186,8 @@ impl std::fmt::Debug for ApiKey {
 pub const CLIENT_CREDENTIALS: &str = "client_credentials";
 /// The grant of machines that act for a user (section H.1).
 pub const IMPERSONATION: &str = "urn:qlik:oauth:user-impersonation";
+/// The grant by which a page gets a token for one purpose (section H.5). No client has to be allowed it.
+pub const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 
 /// An OAuth client (section H.1).
 #[derive(Clone)]
@@ -204,6 +206,8 @@ pub struct OauthClient {
     pub scopes: Vec<String>,
     /// `allowedOrigins`: where its tokens may be used in a browser.
     pub origins: Vec<String>,
+    /// `publicKeys`: with one of them it proves itself instead of by its secret (`private_key_jwt`).
+    pub keys: Vec<ClientKey>,
     /// Whether the consent method is `trusted`, not `required`.
     pub trusted: bool,
     /// When it was made.
@@ -221,6 +225,7 @@ impl OauthClient {
             grants: vec![CLIENT_CREDENTIALS.into()],
             scopes: vec!["admin_classic".into(), "user_default".into()],
             origins: Vec::new(),
+            keys: Vec::new(),
             trusted: true,
             created: OffsetDateTime::UNIX_EPOCH,
         }
@@ -235,10 +240,45 @@ impl OauthClient {
             ..Self::admin(id, secret)
         }
     }
+
+    /// Whose tokens may be used at these origins.
+    #[must_use]
+    pub fn at<O: Into<String>>(mut self, origins: impl IntoIterator<Item = O>) -> Self {
+        self.origins.extend(origins.into_iter().map(Into::into));
+        self
+    }
+
+    /// That may prove itself with this key.
+    #[must_use]
+    pub fn with_key(mut self, key: ClientKey) -> Self {
+        self.keys.push(key);
+        self
+    }
+
+    /// Does it list this origin?
+    pub(in crate::demo) fn lists(&self, origin: &str) -> bool {
+        self.origins.iter().any(|known| known == origin)
+    }
 }
 
 impl std::fmt::Debug for OauthClient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "OauthClient({})", self.id)
+    }
+}
+
+/// A public key of an OAuth client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientKey {
+    /// The `kid` of its assertions.
+    pub id: String,
+    /// PEM; or a JWK in JSON, as the REST interface takes it.
+    pub key: String,
+}
+
+impl ClientKey {
+    /// A key by its id.
+    pub fn new(id: impl Into<String>, key: impl Into<String>) -> Self {
+        Self { id: id.into(), key: key.into() }
     }
 }

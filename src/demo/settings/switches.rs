@@ -51,6 +51,28 @@ pub struct Switches {
     pub untrusted_status: u16,
     /// The status for impersonation of a user who is not there: 401 or 403 `[U]`.
     pub missing_user_status: u16,
+    /// Access tokens have three parts, as JWTs do, though nothing can be read from them. Documented is only: opaque.
+    pub tokens_look_like_jwt: bool,
+    /// How far `iat` of a client's assertion may lie ahead, and `exp` behind `[U]`.
+    pub assertion_tolerance: Duration,
+    /// How long an exchanged token is good `[U]`; never longer than the token that it was exchanged for `[I]`.
+    pub exchanged_token_lifetime: Duration,
+    /// An exchanged token may be used as a bearer token too `[U]`, as if it had not been exchanged.
+    pub exchanged_as_bearer: bool,
+    /// A token that was exchanged for a socket opens one only `[U]`.
+    pub exchanged_once: bool,
+    /// `?accessToken=` takes exchanged tokens only `[U]`.
+    pub exchange_required: bool,
+    /// Exchanged tokens count against the maximum of a user `[U]`.
+    pub exchanged_tokens_count: bool,
+    /// Revoking a token revokes what was exchanged for it `[U]`.
+    pub revocation_ends_exchanged: bool,
+    /// Revoking a token closes at once, with 4006, the sockets that it opened `[U]`.
+    pub sockets_end_with_token: bool,
+    /// The status for an access token in the browser of an origin that its client does not list `[U]`.
+    pub token_origin_status: u16,
+    /// CORS headers on that refusal, so that the page can read it `[U]`.
+    pub cors_on_foreign_origin: bool,
     /// CORS headers on the tenant's own 4xx answers. The tutorial reads a 401 across origins, so: yes `[I]`.
     pub cors_on_errors: bool,
     /// CORS headers on answers of the edge before the tenant: the 406 page and the 503 `[U]`.
@@ -129,6 +151,17 @@ impl Default for Switches {
             grant_refused_status: 400,
             untrusted_status: 403,
             missing_user_status: 401,
+            tokens_look_like_jwt: false,
+            assertion_tolerance: Duration::from_secs(5),
+            exchanged_token_lifetime: Duration::from_secs(60),
+            exchanged_as_bearer: false,
+            exchanged_once: false,
+            exchange_required: false,
+            exchanged_tokens_count: false,
+            revocation_ends_exchanged: true,
+            sockets_end_with_token: false,
+            token_origin_status: 401,
+            cors_on_foreign_origin: false,
             cors_on_errors: true,
             cors_at_edge: false,
             retry_after_is_date: false,

@@ -6,16 +6,27 @@ use std::process::{Command, Output};
 use qlik_embed_bff::demo;
 use serde_json::{Value, json};
 
+use super::oauth::embedding;
 use super::site::{Site, Visitor};
 use crate::packages::PACKAGES;
 
 /// Runs a script of `tests/it/clients` with the visitor's cookies, and reads the JSON that it prints.
 async fn run(script: &str, visitor: &Visitor<'_>, more: &[(&str, &str)]) -> Value {
+    let csrf = visitor.csrf().await;
+    let cookies = [("COOKIE", visitor.cookies.as_str()), ("CSRF", &csrf)];
+    start(script, visitor.site, &[&cookies, more].concat()).await
+}
+
+async fn start(script: &str, site: &Site, more: &[(&str, &str)]) -> Value {
     let mut command = Command::new("node");
     command
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/clients").join(script))
-        .envs([("ORIGIN", visitor.site.tenant.origin()), ("COOKIE", &visitor.cookies), ("CSRF", &visitor.csrf().await)])
-        .envs([("APP", demo::APP_ID), ("SHEET", demo::SHEET_ID), ("CHART", demo::CHART_ID)])
+        .envs([
+            ("ORIGIN", site.tenant.origin()),
+            ("APP", demo::APP_ID),
+            ("SHEET", demo::SHEET_ID),
+            ("CHART", demo::CHART_ID),
+        ])
         .envs(more.iter().copied());
     let output: Output =
         tokio::task::spawn_blocking(move || command.env("PACKAGES", &*PACKAGES).output().expect("node runs"))
@@ -57,4 +68,23 @@ async fn qlik_api_accepts_rest_and_engine() {
         site.control().requests().into_iter().filter(|request| request.path.starts_with("/app/")).collect();
     assert_eq!((sockets.len(), sockets[0].status), (1, 101));
     assert!(sockets[0].query.starts_with("reloadUri="));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn qlik_api_acts_for_a_machine_or_for_a_user() {
+    let site = embedding(|_| {}).await;
+    let id = site.control().users().iter().find(|user| user.subject == "ada").unwrap().id.clone();
+    let client = [("CLIENT", "embedding"), ("SECRET", "s3cret")];
+    for (who, subject) in
+        [(json!({}), "qlikbot\\embedding"), (json!({ "subject": "ada" }), "ada"), (json!({ "userId": id }), "ada")]
+    {
+        let seen = start("qlik-api-oauth.mjs", &site, &[&client[..], &[("WHO", &who.to_string())]].concat()).await;
+        assert_eq!(seen["user"], json!([200, subject]));
+        assert_eq!(
+            (&seen["tokens"], &seen["title"], &seen["bars"]),
+            (&json!([true]), &json!("Sales overview"), &json!(5))
+        );
+    }
+    assert_eq!(site.control().tokens_given(demo::IMPERSONATION), 2);
+    assert_eq!(site.control().tokens_given(demo::CLIENT_CREDENTIALS), 1);
 }
