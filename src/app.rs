@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 
+use crate::access_token::AccessTokens;
 use crate::admin::Administration;
 use crate::auth::header;
 use crate::auth::oidc::Oidc;
@@ -40,6 +41,8 @@ pub struct Parts {
     pub tokens: token::Issuer,
     /// The tenant's sessions, for pages that take the proxy.
     pub tenant_sessions: TenantSessions,
+    /// The visitors' access tokens, when there is a client that may have them.
+    pub access_tokens: Option<AccessTokens>,
     /// Passes requests on to the tenant.
     pub proxy: Proxy,
     /// Ways of signing in that are open.
@@ -88,6 +91,9 @@ impl App {
             tokens.clone(),
             store.clone(),
         );
+        let access_tokens = config.access_token.map(|settings| {
+            AccessTokens::new(settings, &config.tenant, Arc::clone(&subjects), store.clone()).context(NO_CLIENT)
+        });
         let passing = proxy::Settings {
             tenant: config.tenant.origin.clone(),
             origin: config.server.proxy_origin().clone(),
@@ -104,6 +110,7 @@ impl App {
             subjects,
             tokens,
             tenant_sessions,
+            access_tokens: access_tokens.transpose()?,
             proxy: Proxy::with_tls(passing, tls),
             sign_in: config.sign_in,
             header: config.header,
@@ -123,8 +130,12 @@ impl App {
     /// them. Runs until the store is closed.
     pub async fn tend(&self) {
         let ending = tokio::spawn(self.tenant_sessions.clone().run(self.clock.clone()));
+        let revoking = self.access_tokens.clone().map(|tokens| tokio::spawn(tokens.run(self.clock.clone())));
         self.store.watch().await;
         ending.abort();
+        if let Some(revoking) = revoking {
+            revoking.abort();
+        }
     }
 
     /// From now on this instance is not ready: it finishes what it has and takes nothing new.

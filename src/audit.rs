@@ -72,6 +72,29 @@ pub enum Event<'a> {
         /// Whose it was: an [`Identity::key`].
         identity: &'a str,
     },
+    /// The tenant gave an access token for somebody.
+    AccessTokenIssued {
+        /// For whom.
+        identity: &'a Identity,
+        /// Who that is to Qlik.
+        subject: &'a str,
+        /// What named the subject: a rule, or a word such as `list`.
+        rule: &'a str,
+    },
+    /// There is no access token for somebody.
+    AccessTokenRefused(Refusal<'a>),
+    /// The server had the tenant forget an access token, because the visitor's session had ended.
+    AccessTokenRevoked {
+        /// Whose it was: an [`Identity::key`].
+        identity: &'a str,
+    },
+    /// The server made a user in the tenant.
+    UserMade {
+        /// For whom.
+        identity: &'a Identity,
+        /// Who that is to Qlik.
+        subject: &'a str,
+    },
     /// A visitor ended their session.
     SignedOut(&'a Identity),
     /// A session was ended otherwise than by signing out.
@@ -203,6 +226,19 @@ impl<'a> Event<'a> {
             Self::TenantSessionRefused(ref refusal) => refused("tenant session refused", refusal),
             Self::TenantSessionEnded { identity } => {
                 Line { identity: Some(Key(identity)), ..what("tenant session ended") }
+            }
+            Self::AccessTokenIssued { identity, subject, rule } => Line {
+                identity: Some(Person(identity)),
+                subject: Some(subject),
+                rule: Some(rule),
+                ..what("access token issued")
+            },
+            Self::AccessTokenRefused(ref refusal) => refused("access token refused", refusal),
+            Self::AccessTokenRevoked { identity } => {
+                Line { identity: Some(Key(identity)), ..what("access token revoked") }
+            }
+            Self::UserMade { identity, subject } => {
+                Line { identity: Some(Person(identity)), subject: Some(subject), ..what("user made") }
             }
             Self::SignedOut(identity) => Line { identity: Some(Person(identity)), ..what("signed out") },
             Self::SessionEnded { identity, reason } => {

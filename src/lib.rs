@@ -11,7 +11,7 @@
 //! | 8 | [`web`]: the route table, the layers, the handlers, one answer per failure |
 //! | 7 | [`app`]: everything that a handler may need; below it, [`admin`]: what administrators may ask, [`doctor`]: what is wrong, [`setup`]: what has to be in the tenant |
 //! | 6 | [`config`]: checked settings, or every problem at once |
-//! | 5 | [`tenant_session`]: the tenant's sessions, kept for our visitors · [`access_token`]: their access tokens |
+//! | 5 | [`tenant_session`]: the tenant's sessions, kept for our visitors · [`access_token`]: their access tokens; below both, [`errand`]: what the tenant is asked for |
 //! | 4 | [`subjects`]: who an identity is to Qlik, and whose a subject is · [`proxy`]: what passes between browser and tenant |
 //! | 3 | [`auth`]: who the visitor is · [`qlik`]: the tenant, the key, the tokens |
 //! | 2 | [`store`]: what must be remembered · [`mapping`]: from identity to subject · [`pages`]: what there is to see · [`audit`]: what happened |
@@ -39,6 +39,7 @@ pub mod commands;
 pub mod config;
 pub mod demo;
 pub mod doctor;
+pub mod errand;
 pub mod identity;
 pub mod mapping;
 pub mod origin;

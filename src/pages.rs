@@ -43,6 +43,8 @@ pub enum Flow {
     Proxy,
     /// `Session`; where the browser does not keep the tenant's cookies, `Proxy`.
     Auto,
+    /// The page carries web components, and the server gets access tokens for them.
+    Oauth,
 }
 
 impl Flow {
@@ -52,17 +54,23 @@ impl Flow {
             Self::Session => "session",
             Self::Proxy => "proxy",
             Self::Auto => "auto",
+            Self::Oauth => "oauth",
         }
     }
 
     /// The flow of this name.
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Session, Self::Proxy, Self::Auto].into_iter().find(|flow| flow.as_str() == word)
+        [Self::Session, Self::Proxy, Self::Auto, Self::Oauth].into_iter().find(|flow| flow.as_str() == word)
     }
 
     /// Whether the browser may call the tenant itself, which takes a web integration (Qlik Cloud facts, section C.1).
     pub fn uses_browser(self) -> bool {
         matches!(self, Self::Session | Self::Auto)
+    }
+
+    /// Whether its components take access tokens, which takes an OAuth client (Qlik Cloud facts, section H.1).
+    pub fn uses_access_token(self) -> bool {
+        self == Self::Oauth
     }
 
     /// Whether the tenant's paths have to be passed on.

@@ -13,6 +13,7 @@ pub(crate) mod date;
 pub mod engine;
 pub mod key;
 pub mod oauth;
+pub mod people;
 pub mod session;
 pub mod token;
 pub mod users;

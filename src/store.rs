@@ -19,6 +19,7 @@ use crate::identity::Account;
 
 mod attached;
 mod ended;
+pub mod held;
 mod listed;
 pub mod locks;
 mod records;
@@ -27,7 +28,6 @@ pub mod secret;
 pub mod sessions;
 mod sqlite;
 pub mod subjects;
-pub mod tenant_sessions;
 
 pub use attached::Attached;
 use ended::Ends;

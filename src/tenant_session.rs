@@ -13,28 +13,28 @@ use moka::sync::Cache;
 use reqwest::Client;
 use time::OffsetDateTime;
 
-use crate::advice::{self, Advice};
-use crate::audit::Caller;
+use crate::advice::At;
+use crate::errand::{Budget, Errands, Error, Flights, Visit, What};
 use crate::identity::Identity;
-use crate::mapping::Denied;
 use crate::origin::Origin;
-use crate::qlik::cookies;
-use crate::qlik::session::Refusal;
-use crate::qlik::token::{self, Issuer};
+use crate::qlik::token::Issuer;
+use crate::qlik::{cookies, session};
+use crate::store::held::Held;
 use crate::store::{self, SessionRef, Store};
-use crate::subjects::{self, Subjects};
+use crate::subjects::Subjects;
 
-mod budget;
 mod change;
 mod end;
-mod flight;
 mod kept;
 mod login;
-mod rest;
+mod want;
 
-pub use budget::Budget;
-use flight::{Flights, Want};
 pub use kept::TenantSession;
+use login::Login;
+use want::Want;
+
+/// What the tenant is asked for.
+const LOGINS: What = What { names: ("login", "logins"), asked: session::TOKEN, at: At::Login };
 
 /// How many sessions memory holds at the most; each is a few KiB.
 const CACHE_SESSIONS: u64 = 10_000;
@@ -52,98 +52,6 @@ pub struct Settings {
     pub logins_a_minute: u32,
 }
 
-/// For whom a session of the tenant is wanted.
-#[derive(Clone, Copy, Debug)]
-pub struct Visit<'a> {
-    /// Our session.
-    pub session: SessionRef,
-    /// Whose it is.
-    pub identity: &'a Identity,
-    /// The request for which it is, for the audit.
-    pub caller: Caller,
-}
-
-/// Why there is no session of the tenant. Messages have no token and no cookie.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum Error {
-    /// This person is nobody to Qlik.
-    #[error("denied: {}", .0.why())]
-    Denied(Denied),
-    /// It cannot be told now who this person is to Qlik.
-    #[error(transparent)]
-    Subjects(Arc<subjects::Error>),
-    /// There is no token to log in with.
-    #[error(transparent)]
-    Token(Arc<token::Error>),
-    /// The store did not answer.
-    #[error(transparent)]
-    Store(Arc<store::Error>),
-    /// The tenant refused, now or a moment ago.
-    #[error("{refusal}")]
-    Refused {
-        /// What it said.
-        refusal: Refusal,
-        /// It is not asked again before.
-        retry_after: Duration,
-    },
-    /// The tenant asked for a pause, or is asked for no more logins in this minute, or another instance is still logging in.
-    #[error("the tenant is not asked for a session for another {} s", retry_after.as_secs())]
-    Paused {
-        /// Until when.
-        retry_after: Duration,
-    },
-    /// The tenant did not answer, or failed, now or a moment ago.
-    #[error("there is no session at the tenant: {why}")]
-    Unreachable {
-        /// What happened.
-        why: Arc<str>,
-        /// What it means, and what to do.
-        advice: &'static Advice,
-        /// It is not asked again before.
-        retry_after: Duration,
-    },
-    /// Our own session has ended meanwhile.
-    #[error("the session has ended")]
-    SessionEnded,
-}
-
-impl From<store::Error> for Error {
-    fn from(problem: store::Error) -> Self {
-        Self::Store(Arc::new(problem))
-    }
-}
-
-impl Error {
-    /// What it means, and what to do, where that is the tenant's answer or its silence.
-    pub fn advice(&self) -> Option<&'static Advice> {
-        match self {
-            Self::Refused { refusal, .. } => Some(refusal.advice()),
-            Self::Unreachable { advice, .. } => Some(advice),
-            Self::Paused { .. } => advice::named("too-many-requests"),
-            Self::Subjects(problem) => problem.advice(),
-            Self::Denied(_) | Self::Token(_) | Self::Store(_) | Self::SessionEnded => None,
-        }
-    }
-
-    /// When another try makes sense, if time mends it.
-    pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Refused { retry_after, .. }
-            | Self::Paused { retry_after }
-            | Self::Unreachable { retry_after, .. } => Some(*retry_after),
-            Self::Token(problem) => match **problem {
-                token::Error::Saturated { retry_after } => Some(retry_after),
-                _ => None,
-            },
-            Self::Subjects(problem) => match &**problem {
-                subjects::Error::LookUp(problem) => Some(problem.retry_after()),
-                subjects::Error::Store(_) => None,
-            },
-            Self::Denied(_) | Self::Store(_) | Self::SessionEnded => None,
-        }
-    }
-}
-
 /// The tenant's sessions of all our visitors. Clones share them.
 #[derive(Clone)]
 pub struct TenantSessions(Arc<Parts>);
@@ -156,7 +64,8 @@ struct Parts {
     tokens: Issuer,
     store: Store,
     cache: Cache<SessionRef, Arc<TenantSession>>,
-    flights: Flights,
+    errands: Errands,
+    flights: Flights<TenantSession>,
 }
 
 impl fmt::Debug for TenantSessions {
@@ -176,8 +85,9 @@ impl TenantSessions {
         store: Store,
     ) -> Self {
         let cache = Cache::builder().max_capacity(CACHE_SESSIONS).time_to_idle(CACHE_IDLE).build();
+        let errands = Errands::new(LOGINS, tenant.clone(), store.clone(), settings.logins_a_minute);
         let flights = Flights::default();
-        Self(Arc::new(Parts { settings, tenant, client, subjects, tokens, store, cache, flights }))
+        Self(Arc::new(Parts { settings, tenant, client, subjects, tokens, store, cache, errands, flights }))
     }
 
     /// The living session of this visit. When there is none, it logs in: once for all who wait, here and in other instances.
@@ -232,10 +142,28 @@ impl TenantSessions {
         let session = match self.0.cache.get(&of.session).filter(is_it) {
             Some(session) => session,
             // Rare and large.
-            None => Box::pin(self.fly(of, want, now)).await?,
+            None => Box::pin(self.fly(of, &want, now)).await?,
         };
         self.use_now(of.session, &session, now);
         Ok(session)
+    }
+
+    /// The session that is wanted, from the store or by a login.
+    async fn fly(&self, of: &Visit<'_>, want: &Want, now: OffsetDateTime) -> Result<Arc<TenantSession>, Error> {
+        let is_it = |session: &TenantSession| want.is_met_by(session) && session.is_of(of.identity);
+        let obtain = |who| {
+            let (sessions, want) = (self.clone(), want.clone());
+            async move { sessions.0.errands.run(&who, &Login { sessions: &sessions, want: &want }).await }
+        };
+        self.0.flights.fly(of, now, is_it, obtain).await
+    }
+
+    /// The budget of logins as it is now.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn budget(&self, now: OffsetDateTime) -> Result<Budget, store::Error> {
+        self.0.errands.budget(now).await
     }
 
     /// Takes over what an answer of the tenant set: the headers `Set-Cookie`. It costs next to nothing when that is nothing
@@ -264,7 +192,7 @@ impl TenantSessions {
         if session.use_now(&self.0.settings, now) {
             let (store, login) = (self.0.store.clone(), session.login);
             tokio::spawn(async move {
-                if let Err(problem) = store.touch_tenant_session(of, login, now).await {
+                if let Err(problem) = store.touch_held(of, Held::TenantSession, login, now).await {
                     tracing::error!(%problem, "the use of a session at the tenant could not be noted");
                 }
             });

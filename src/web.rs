@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::identity::Source;
 use crate::store::sessions::Sessions;
 
+mod access_token;
 mod address;
 mod admin;
 pub mod assets;
@@ -68,6 +69,7 @@ fn pages(app: &App, headers: security::Headers) -> Router {
         .route("/hand-over", post(proxy::entry::begin))
         .route("/flow", post(flow::remember))
         .layer(CompressionLayer::new());
+    let access_tokens = Router::new().route("/access-token", post(access_token::give));
     let mut sign_in = Router::new().route("/login", get(login::form));
     if app.sign_in.contains(&Source::Password) {
         sign_in = sign_in.route("/login", post(login::password::check));
@@ -103,6 +105,9 @@ fn pages(app: &App, headers: security::Headers) -> Router {
         .route("/static/{hash}/{*file}", get(assets::file).layer(CompressionLayer::new()));
 
     let mut visitors = pages.merge(sign_in).merge(tokens);
+    if app.access_tokens.is_some() {
+        visitors = visitors.merge(access_tokens);
+    }
     // What those pages show is nobody else's: to everybody else they do not exist, and without ADMIN_GROUPS to nobody.
     if app.admin.is_some() {
         visitors = visitors.merge(admin);

@@ -204,6 +204,10 @@ pub enum Sign {
     EmbedAsksToAuthorize,
     /// The OAuth client's consent method is not `trusted`.
     ConsentNotTrusted,
+    /// The OAuth client does not list our origin.
+    TokenOriginNotListed,
+    /// The tenant has no user with the subject that a token is wanted for.
+    NoUser,
     /// The OpenID provider does not answer.
     ProviderUnavailable,
     /// Its answer cannot be used.
@@ -218,7 +222,7 @@ pub enum Sign {
 
 impl Sign {
     /// Every sign.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 42] = [
         Self::TokenLifetime,
         Self::ClockSkew,
         Self::KeyMismatch,
@@ -254,6 +258,8 @@ impl Sign {
         Self::PathsNotServed,
         Self::EmbedAsksToAuthorize,
         Self::ConsentNotTrusted,
+        Self::TokenOriginNotListed,
+        Self::NoUser,
         Self::ProviderUnavailable,
         Self::ProviderUnusable,
         Self::ProviderRefused,

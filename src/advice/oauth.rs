@@ -4,10 +4,19 @@ use super::{Advice, Retry, Who, says};
 
 const OAUTH: Option<&str> = Some("Administration, OAuth: the client");
 const NOT_KNOWN: &str = "Qlik Cloud did not say who you are there.";
+const NOT_FOR_YOU: &str = "Qlik Cloud does not let the portal open it for you.";
 const NOT_YOURS: &str = "Nothing is wrong with your account. If it lasts, an administrator finds the reason in the log of the portal's server.";
 
-pub(super) const ENTRIES: &[&Advice] =
-    &[&ADMIN_UNAUTHORIZED, &ADMIN_FORBIDDEN, &OAUTH_CLIENT, &OAUTH_REQUEST, &OAUTH_FORBIDDEN, &CONSENT];
+pub(super) const ENTRIES: &[&Advice] = &[
+    &ADMIN_UNAUTHORIZED,
+    &ADMIN_FORBIDDEN,
+    &OAUTH_CLIENT,
+    &OAUTH_REQUEST,
+    &OAUTH_FORBIDDEN,
+    &CONSENT,
+    &ORIGIN,
+    &NO_USER,
+];
 
 pub(super) static ADMIN_UNAUTHORIZED: Advice = Advice {
     id: "admin-unauthorized",
@@ -41,7 +50,7 @@ pub(super) static OAUTH_CLIENT: Advice = Advice {
              `client_credentials` alone, then with impersonation.",
     where_to_click: OAUTH,
     retry: Retry::No,
-    visitor: says(NOT_KNOWN, NOT_YOURS),
+    visitor: says(NOT_FOR_YOU, NOT_YOURS),
 };
 
 pub(super) static OAUTH_REQUEST: Advice = Advice {
@@ -54,7 +63,7 @@ pub(super) static OAUTH_REQUEST: Advice = Advice {
              It has to be a client of the tenant, of type web.",
     where_to_click: OAUTH,
     retry: Retry::No,
-    visitor: says(NOT_KNOWN, NOT_YOURS),
+    visitor: says(NOT_FOR_YOU, NOT_YOURS),
 };
 
 pub(super) static OAUTH_FORBIDDEN: Advice = Advice {
@@ -66,7 +75,10 @@ pub(super) static OAUTH_FORBIDDEN: Advice = Advice {
              live for six hours.",
     where_to_click: OAUTH,
     retry: Retry::No,
-    visitor: says(NOT_KNOWN, NOT_YOURS),
+    visitor: says(
+        "Qlik Cloud does not open it for you: your user there may be disabled, or have too many sessions.",
+        "An administrator of the tenant can see to that.",
+    ),
 };
 
 pub(super) static CONSENT: Advice = Advice {
@@ -78,4 +90,27 @@ pub(super) static CONSENT: Advice = Advice {
     where_to_click: Some("Administration, OAuth: the menu of the client, Change consent method"),
     retry: Retry::No,
     visitor: None,
+};
+
+pub(super) static ORIGIN: Advice = Advice {
+    id: "oauth-origin",
+    symptom: "The components stay empty, and the browser's console tells of CORS at the tenant",
+    meaning: "Tokens of an OAuth client are good in a browser only on pages whose origin the client lists.",
+    who: Who::TenantAdmin,
+    remedy: "Add the origin of `PUBLIC_URL` to the allowed origins of the client, letter for letter.",
+    where_to_click: OAUTH,
+    retry: Retry::No,
+    visitor: says(NOT_FOR_YOU, NOT_YOURS),
+};
+
+pub(super) static NO_USER: Advice = Advice {
+    id: "no-user",
+    symptom: "The tenant has no user with the visitor's subject",
+    meaning: "With OAuth, no user is created by itself: whoever has never been in the tenant is not there.",
+    who: Who::Operator,
+    remedy: "Set `QLIK_PROVISION=create`, with an admin client or the API key of an administrator, or create the user with exactly this subject. \
+             The audit names the visitor.",
+    where_to_click: Some("Administration, Users"),
+    retry: Retry::No,
+    visitor: says("You have no user in Qlik Cloud yet.", "An administrator can create one, or let the portal do that."),
 };

@@ -251,6 +251,8 @@ fn of_sign(sign: Sign) -> &'static Advice {
         Sign::PathsNotServed => &proxy::PATHS_NOT_SERVED,
         Sign::EmbedAsksToAuthorize => &browser::EMBED_ASKS,
         Sign::ConsentNotTrusted => &oauth::CONSENT,
+        Sign::TokenOriginNotListed => &oauth::ORIGIN,
+        Sign::NoUser => &oauth::NO_USER,
         Sign::ProviderUnavailable => &provider::UNAVAILABLE,
         Sign::ProviderUnusable => &provider::UNUSABLE,
         Sign::ProviderRefused => &provider::REFUSED,

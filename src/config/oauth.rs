@@ -58,8 +58,8 @@ pub(super) fn read(
         ));
     }
     let client = Client { id: id?.to_owned(), authentication: authentication? };
-    let people = if provision { Some(access?.clone()) } else { None };
-    Some(Some(Settings { client, scope: scope?, people, tokens_a_minute: logins_a_minute? }))
+    let (people, tokens_a_minute) = (access.cloned(), logins_a_minute?);
+    Some(Some(Settings { client, scope: scope?, people, provision, tokens_a_minute }))
 }
 
 fn authentication(reader: &mut Reader) -> Option<Authentication> {

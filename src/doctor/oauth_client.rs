@@ -50,8 +50,8 @@ async fn one(doctor: &Doctor, api: &Api, client: &Value) -> Finding {
     }
     let ours = doctor.config.server.public_url.as_str();
     if !list(client, "allowedOrigins").any(|origin| origin.trim_end_matches('/') == ours) {
-        let remedy = format!("add {ours} to the allowed origins of this client: Administration, OAuth");
-        return look.warn(format!("trusted, and {ours} is none of its allowed origins"), remedy);
+        let told = format!("trusted, and {ours} is none of its allowed origins");
+        return look.sign(Outcome::Warning, told, Sign::TokenOriginNotListed);
     }
     look.pass(format!("trusted, and may be used from {ours}"))
 }

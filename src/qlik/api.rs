@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use url::Url;
 
 use super::session::{self, Refusal};
-use crate::advice::At;
+use crate::advice::{self, Advice, Answer, At, Silent};
 use crate::client::redirect;
 use crate::origin::Origin;
 
@@ -63,6 +63,17 @@ pub enum Error {
 }
 
 impl Error {
+    /// What it means, and what to do.
+    pub fn advice(&self) -> &'static Advice {
+        match self {
+            Self::Refused(refusal) => refusal.advice(),
+            Self::Unreachable(problem) => advice::of(&Answer::Unreachable { at: At::Admin, why: Silent::of(problem) }),
+            Self::Unreadable(_) => {
+                advice::of(&Answer::Http { at: At::Admin, status: 200, code: None, detail: "", html: false })
+            }
+        }
+    }
+
     /// The status with which the tenant refused.
     pub fn status(&self) -> Option<u16> {
         match self {

@@ -146,29 +146,6 @@ pub async fn impersonate(
         "scope": scope,
         "user_lookup": { "field": "subject", "value": subject },
     });
-    token(http, tenant, client, asks, now).await
-}
-
-/// Asks for a token that acts for the client itself.
-///
-/// # Errors
-/// As [`impersonate`].
-pub async fn for_itself(
-    http: &Http,
-    tenant: &Origin,
-    client: &Client,
-    now: OffsetDateTime,
-) -> Result<AccessToken, Error> {
-    token(http, tenant, client, json!({ "grant_type": "client_credentials" }), now).await
-}
-
-async fn token(
-    http: &Http,
-    tenant: &Origin,
-    client: &Client,
-    asks: Value,
-    now: OffsetDateTime,
-) -> Result<AccessToken, Error> {
     let asks = client.authenticated(asks, tenant, now).await?;
     let response = post(http, format!("{tenant}/oauth/token"), &asks).await?;
     if !response.status().is_success() {
@@ -209,6 +186,15 @@ pub async fn revoke(
         return Ok(());
     }
     Err(Error::Refused(session::refused("the end of an access token", At::OauthToken, response, now).await))
+}
+
+/// Whether the tenant takes this token; `None` when it does not say within 5 s.
+pub async fn is_taken(http: &Http, tenant: &Origin, token: &SecretString) -> Option<bool> {
+    const LOOK: Duration = Duration::from_secs(5);
+    let request = http.get(format!("{tenant}/api/v1/users/me")).bearer_auth(token.expose_secret()).timeout(LOOK);
+    let status = request.send().await.ok()?.status();
+    // It leads on to the user's own address (section E).
+    if status.is_success() || status.is_redirection() { Some(true) } else { (status == 401).then_some(false) }
 }
 
 async fn post(http: &Http, address: String, asks: &Value) -> Result<Response, Error> {

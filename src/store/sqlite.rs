@@ -13,13 +13,13 @@ use time::OffsetDateTime;
 use super::{Condition, Error};
 use crate::identity::Account;
 
+mod held;
 mod records;
 mod subjects;
-mod tenant_sessions;
 
+pub(super) use held::Row as HeldRow;
 pub(super) use records::Row;
 pub use subjects::Import;
-pub(super) use tenant_sessions::Row as TenantRow;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
 
@@ -204,9 +204,10 @@ impl Sqlite {
     pub(super) async fn sweep(&self, now: OffsetDateTime) -> Result<u64, Error> {
         const RECORDS: &str = "DELETE FROM record WHERE id IN (SELECT id FROM record WHERE expires_at <= ? LIMIT ?)";
         const ATTEMPTS: &str = "DELETE FROM attempt WHERE id IN (SELECT id FROM attempt WHERE expires_at <= ? LIMIT ?)";
-        const TENANT_SESSIONS: &str = "DELETE FROM tenant_session WHERE session IN (SELECT session FROM tenant_session WHERE expires_at <= ? LIMIT ?)";
+        const HELD: &str =
+            "DELETE FROM held WHERE (session, kind) IN (SELECT session, kind FROM held WHERE expires_at <= ? LIMIT ?)";
         let mut swept = 0;
-        for statement in [RECORDS, ATTEMPTS, TENANT_SESSIONS] {
+        for statement in [RECORDS, ATTEMPTS, HELD] {
             loop {
                 let batch =
                     sqlx::query(statement).bind(now.unix_timestamp()).bind(SWEEP_BATCH).execute(&self.0).await?;

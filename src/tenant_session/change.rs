@@ -7,13 +7,13 @@ use http::HeaderValue;
 use moka::ops::compute::Op;
 use time::OffsetDateTime;
 
-use super::flight::{Outcome, Passenger};
 use super::kept::Content;
-use super::rest::reasons;
-use super::{Error, TenantSession, TenantSessions};
+use super::{TenantSession, TenantSessions};
+use crate::errand::{Error, Passenger, reasons};
 use crate::qlik::cookies::Change;
 use crate::qlik::session;
 use crate::store::SessionRef;
+use crate::store::held::Held;
 
 /// How often a change is tried anew because others changed the session meanwhile.
 const TURNS: usize = 8;
@@ -49,7 +49,7 @@ impl TenantSessions {
         now: OffsetDateTime,
     ) -> Result<Option<Arc<TenantSession>>, Error> {
         for _ in 0..TURNS {
-            let kept = self.0.store.tenant_session(of).await?.filter(|kept| kept.login == login);
+            let kept = self.0.store.held(of, Held::TenantSession).await?.filter(|kept| kept.login == login);
             let Some(kept) = kept else { return Ok(None) };
             let cached = self.0.cache.get(&of).filter(|cached| cached.is_as(&kept, now));
             let Some(current) = cached.or_else(|| TenantSession::read(&kept, now).map(Arc::new)) else {
@@ -63,7 +63,7 @@ impl TenantSessions {
             let changed = current.changed(content.clone(), now);
             let mut to_keep = current.to_keep();
             to_keep.value = serde_json::to_vec(&content).expect("texts and numbers are JSON");
-            if self.0.store.change_tenant_session(of, to_keep).await? {
+            if self.0.store.change_held(of, Held::TenantSession, to_keep).await? {
                 let Some(changed) = changed else {
                     self.0.cache.invalidate(&of);
                     return Ok(None);
@@ -86,7 +86,11 @@ impl TenantSessions {
     }
 
     /// The same session with another CSRF token. `None` when the tenant says that it is over.
-    pub(super) async fn with_another_csrf(&self, who: &Passenger, kept: &TenantSession) -> Option<Outcome> {
+    pub(super) async fn with_another_csrf(
+        &self,
+        who: &Passenger,
+        kept: &TenantSession,
+    ) -> Option<Result<Arc<TenantSession>, Error>> {
         let now = who.now();
         let cookies = &kept.credentials().cookies;
         let csrf = match session::csrf_token(&self.0.client, &self.0.tenant, cookies, now).await {

@@ -13,7 +13,7 @@ use crate::identity::{Identity, Source};
 use crate::proxy::Credentials;
 use crate::qlik::cookies::Cookies;
 use crate::qlik::session::Csrf;
-use crate::store::tenant_sessions::Kept;
+use crate::store::held::Kept;
 
 /// How long memory answers before it looks into the store: other instances may have changed something.
 const FRESH: Duration = Duration::seconds(5);

@@ -3,64 +3,75 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::rand;
 use time::OffsetDateTime;
-use tokio::time::{sleep, timeout};
 
-use super::flight::{Outcome, Passenger, Want};
 use super::kept::Content;
-use super::rest::too_slow;
-use super::{Error, TenantSession, TenantSessions};
+use super::want::Want;
+use super::{TenantSession, TenantSessions};
 use crate::audit::{self, Event, Refusal};
+use crate::errand::{Errand, Error, Failed, Passenger, new_login};
 use crate::qlik::cookies::Cookies;
 use crate::qlik::session;
-use crate::store::tenant_sessions::{Kept, Put};
+use crate::store::held::{Held, Kept, Put};
 use crate::subjects::Resolution;
 
-/// How long a login may take in all: who somebody is, the token, the exchange.
-const LONGEST: Duration = Duration::from_secs(24);
-/// When others may try, should whoever is logging in have died: it and the CSRF token, and a little more.
-const LOCK: Duration = Duration::from_secs(30);
-/// How long others wait for whoever is logging in.
-const PATIENCE: Duration = Duration::from_secs(35);
-/// How long they wait before they look again: at first, and at the most.
-const LOOK_AGAIN: (Duration, Duration) = (Duration::from_millis(25), Duration::from_millis(400));
-/// The budget of logins is one for each minute.
-const MINUTE: Duration = Duration::from_secs(60);
+/// A login, for a session that is wanted.
+pub(super) struct Login<'a> {
+    pub sessions: &'a TenantSessions,
+    pub want: &'a Want,
+}
 
-impl TenantSessions {
-    /// The session that is wanted: the one in the store, or a new one.
-    pub(super) async fn obtain(&self, who: &Passenger, want: &Want) -> Outcome {
-        let mut pause = LOOK_AGAIN.0;
-        loop {
-            let kept = self.0.store.tenant_session(who.session).await?;
-            if let Some(found) = self.found(who, kept.as_ref()) {
-                if want.is_met_by(&found) {
-                    return Ok(found);
-                }
-                if matches!(want, Want::OtherCsrf { .. })
-                    && let Some(outcome) = self.with_another_csrf(who, &found).await
-                {
-                    return outcome;
-                }
+/// What a login brought.
+pub(super) struct Given {
+    content: Content,
+    /// Who that is to Qlik, and the rule that said so.
+    subject: String,
+    rule: String,
+    /// The login in whose place it is kept.
+    instead_of: Option<i64>,
+}
+
+impl Errand for Login<'_> {
+    type Given = Given;
+    type Brings = Arc<TenantSession>;
+
+    async fn look(&self, who: &Passenger, alone: bool) -> Result<Option<Arc<TenantSession>>, Error> {
+        let Self { sessions, want } = *self;
+        let kept = sessions.0.store.held(who.session, Held::TenantSession).await?;
+        let Some(found) = sessions.found(who, kept.as_ref()) else { return Ok(None) };
+        match want {
+            // By now it is a login that is wanted.
+            Want::OtherCsrf { login, .. } if alone => {
+                Ok((Want::OtherLogin { than: *login }).is_met_by(&found).then_some(found))
             }
-            self.may_log_in(who).await?;
-            let (now, name) = (who.now(), format!("login of {}", who.session.to_hex()));
-            if let Some(lock) = self.0.store.lock(&name, now + LOCK, now).await? {
-                let outcome = self.alone(who, want).await;
-                if let Err(problem) = self.0.store.unlock(lock).await {
-                    tracing::error!(%problem, "the lock of a login could not be given back; it expires");
-                }
-                return outcome;
+            Want::OtherCsrf { .. } if !want.is_met_by(&found) => {
+                sessions.with_another_csrf(who, &found).await.transpose()
             }
-            if who.waited() > PATIENCE {
-                return Err(Error::Paused { retry_after: Duration::from_secs(1) });
-            }
-            sleep(pause).await;
-            pause = (pause * 2).min(LOOK_AGAIN.1);
+            want => Ok(want.is_met_by(&found).then_some(found)),
         }
     }
 
+    async fn ask(&self, who: &Passenger, failures: u32) -> Result<Given, Failed> {
+        self.sessions.log_in(who, failures).await
+    }
+
+    async fn keep(&self, who: &Passenger, given: Given) -> Result<Arc<TenantSession>, Error> {
+        let Self { sessions, .. } = *self;
+        let Given { mut content, subject, rule, instead_of } = given;
+        sessions.add_csrf(&mut content, who.now()).await;
+        let session = sessions.keep(who, content, instead_of).await?;
+        let (identity, subject, rule) = (&who.identity, &*subject, &*rule);
+        audit::record(who.caller, &Event::TenantSessionBegun { identity, subject, rule });
+        Ok(session)
+    }
+
+    fn refused(&self, who: &Passenger, rule: Option<&str>, why: &Error) {
+        let refused = Refusal { identity: Some(&who.identity), page: None, rule, reason: why };
+        audit::record(who.caller, &Event::TenantSessionRefused(refused));
+    }
+}
+
+impl TenantSessions {
     /// What the store has, if it lives and is this visitor's. Memory has it from now on.
     fn found(&self, who: &Passenger, kept: Option<&Kept>) -> Option<Arc<TenantSession>> {
         let (kept, now) = (kept?, who.now());
@@ -76,65 +87,20 @@ impl TenantSessions {
         (session.lives(&self.0.settings, now) && session.is_of(&who.identity)).then_some(session)
     }
 
-    /// Logs in, as the only one who does it for this session.
-    async fn alone(&self, who: &Passenger, want: &Want) -> Outcome {
-        // Whoever did it before may have logged in, or failed.
-        let kept = self.0.store.tenant_session(who.session).await?;
-        let login_wanted = match want {
-            Want::OtherCsrf { login, .. } => Want::OtherLogin { than: *login },
-            want => want.clone(),
-        };
-        if let Some(found) = self.found(who, kept.as_ref()).filter(|found| login_wanted.is_met_by(found)) {
-            return Ok(found);
-        }
-        if !self.0.store.has_session(who.session, who.now()).await? {
-            return Err(Error::SessionEnded);
-        }
-        let failures = self.may_log_in(who).await?;
-        let logged_in = match timeout(LONGEST, self.log_in(who, failures)).await {
-            Ok(logged_in) => logged_in,
-            Err(_) => {
-                let words = format!("a login took longer than {} s", LONGEST.as_secs());
-                Err((self.note_failure(who, failures, words, too_slow()).await, None))
-            }
-        };
-        match logged_in {
-            Ok((mut content, subject, rule)) => {
-                self.add_csrf(&mut content, who.now()).await;
-                let session = self.keep(who, content, kept.map(|kept| kept.login)).await?;
-                let (identity, subject, rule) = (&who.identity, &*subject, &*rule);
-                audit::record(who.caller, &Event::TenantSessionBegun { identity, subject, rule });
-                if failures > 0 {
-                    self.forget_failures(who).await?;
-                }
-                Ok(session)
-            }
-            Err((problem, rule)) => {
-                let (identity, rule) = (Some(&who.identity), rule.as_deref());
-                let refused = Refusal { identity, page: None, rule, reason: &problem };
-                audit::record(who.caller, &Event::TenantSessionRefused(refused));
-                Err(problem)
-            }
-        }
-    }
-
-    /// Asks the tenant for a session. With it: the subject, and the rule that named it.
-    async fn log_in(
-        &self,
-        who: &Passenger,
-        failures: u32,
-    ) -> Result<(Content, String, String), (Error, Option<String>)> {
+    /// Asks the tenant for a session.
+    async fn log_in(&self, who: &Passenger, failures: u32) -> Result<Given, Failed> {
         let parts = &self.0;
+        let before = parts.store.held(who.session, Held::TenantSession).await.map_err(|why| (why.into(), None))?;
         let resolved = parts.subjects.resolve(&who.identity, who.now()).await;
         let Resolution { origin, result, .. } = resolved.map_err(|why| (Error::Subjects(Arc::new(why)), None))?;
         let rule = origin.as_str().to_owned();
         let refused = |problem: Error| (problem, Some(rule.clone()));
         let subject = result.map_err(|denied| refused(Error::Denied(denied)))?;
-        self.count_login(who).await.map_err(refused)?;
+        parts.errands.count(who).await.map_err(refused)?;
         let token = match parts.tokens.issue(&subject, who.now()).await {
             Ok(token) => token,
             Err(problem) => {
-                self.forgive_login().await;
+                parts.errands.forgive().await;
                 return Err(refused(Error::Token(Arc::new(problem))));
             }
         };
@@ -144,13 +110,14 @@ impl TenantSessions {
             Err(problem) => {
                 // What has not arrived does not count there either.
                 if matches!(&problem, session::Error::Unreachable(problem) if problem.is_connect()) {
-                    self.forgive_login().await;
+                    parts.errands.forgive().await;
                 }
-                return Err(refused(self.note(who, failures, problem).await));
+                return Err(refused(parts.errands.note(who, failures, problem).await));
             }
         };
         let owner = (who.identity.source, who.identity.id.clone());
-        Ok((Content { owner, begun, cookies, csrf: None }, subject.id, rule))
+        let content = Content { owner, begun, cookies, csrf: None };
+        Ok(Given { content, subject: subject.id, rule, instead_of: before.map(|kept| kept.login) })
     }
 
     /// Adds the CSRF token. Without one, what only reads works; and who needs one asks for it.
@@ -166,14 +133,20 @@ impl TenantSessions {
     }
 
     /// Writes down what a login brought. What may not be kept is ended at the tenant at once.
-    async fn keep(&self, who: &Passenger, content: Content, instead_of: Option<i64>) -> Outcome {
+    async fn keep(
+        &self,
+        who: &Passenger,
+        content: Content,
+        instead_of: Option<i64>,
+    ) -> Result<Arc<TenantSession>, Error> {
         let now = who.now();
         let cookies = content.cookies.clone();
         let session = TenantSession::new(new_login(), 0, content, now, now);
         let put = match &session {
             Some(session) => {
                 let until = session.ends(&self.0.settings);
-                self.0.store.put_tenant_session(who.session, session.to_keep(), until, instead_of, now).await
+                let (held, kept) = (Held::TenantSession, session.to_keep());
+                self.0.store.put_held(who.session, held, kept, until, instead_of, now).await
             }
             None => Ok(Put::Late),
         };
@@ -186,7 +159,7 @@ impl TenantSessions {
         match put? {
             Put::SessionEnded => Err(Error::SessionEnded),
             Put::Done | Put::Late => {
-                let kept = self.0.store.tenant_session(who.session).await?;
+                let kept = self.0.store.held(who.session, Held::TenantSession).await?;
                 let found = self.found(who, kept.as_ref());
                 found.ok_or(Error::Paused { retry_after: Duration::from_secs(1) })
             }
@@ -203,44 +176,4 @@ impl TenantSessions {
         }
         ended.is_ok()
     }
-
-    /// Counts a login against the budget that all instances share.
-    async fn count_login(&self, who: &Passenger) -> Result<(), Error> {
-        let (budget, now) = (self.0.settings.logins_a_minute, who.now());
-        let (count, until) = self.0.store.count_attempt(&self.budget_name(), now, MINUTE).await?;
-        let Some(left) = budget.checked_sub(count) else {
-            if count == budget + 1 {
-                tracing::warn!(budget, "the logins of this minute are used up: whoever comes now waits");
-            }
-            // So nobody has to count again before.
-            self.0.store.pause(&self.pause_name(), until).await?;
-            let left = (until - now).whole_seconds().max(1).unsigned_abs();
-            return Err(Error::Paused { retry_after: Duration::from_secs(left) });
-        };
-        // Said once in a minute: by the first login that leaves less than a fifth.
-        let is_little = |left: u32| u64::from(left) * 5 < u64::from(budget);
-        if is_little(left) && !is_little(left + 1) {
-            tracing::warn!(left, budget, "few logins are left in this minute");
-        } else {
-            tracing::debug!(left, budget, "a login at the tenant");
-        }
-        Ok(())
-    }
-
-    async fn forgive_login(&self) {
-        if let Err(problem) = self.0.store.forgive_attempt(&self.budget_name()).await {
-            tracing::debug!(%problem, "a login that was none stays counted");
-        }
-    }
-
-    pub(super) fn budget_name(&self) -> String {
-        format!("logins at {}", self.0.tenant)
-    }
-}
-
-/// A name for a login: random, so that no two are taken for one.
-fn new_login() -> i64 {
-    let mut bytes = [0; 8];
-    rand::fill(&mut bytes).expect("the operating system has randomness");
-    i64::from_le_bytes(bytes)
 }

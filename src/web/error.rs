@@ -8,7 +8,7 @@ use crate::advice::{self, Advice, Answer, At, Silent};
 use crate::auth::{header, oidc, ticket};
 use crate::mapping::Denied;
 use crate::qlik::{token, users};
-use crate::{proxy, store, subjects, tenant_session};
+use crate::{errand, proxy, store, subjects};
 
 mod failure;
 mod present;
@@ -76,9 +76,9 @@ pub enum Error {
     /// This instance takes nothing new.
     #[error("the server is stopping")]
     Draining,
-    /// No session of the tenant's.
+    /// The tenant gave no session, or no access token.
     #[error(transparent)]
-    TenantSession(tenant_session::Error),
+    Errand(errand::Error),
     /// Nothing came back from the tenant.
     #[error(transparent)]
     Passage(#[from] proxy::Error),
@@ -105,12 +105,12 @@ impl From<tower_sessions::session_store::Error> for Error {
     }
 }
 
-impl From<tenant_session::Error> for Error {
-    fn from(problem: tenant_session::Error) -> Self {
+impl From<errand::Error> for Error {
+    fn from(problem: errand::Error) -> Self {
         match problem {
-            tenant_session::Error::SessionEnded => Self::SignedOut,
-            tenant_session::Error::Denied(denied) => Self::Denied(denied),
-            other => Self::TenantSession(other),
+            errand::Error::SessionEnded => Self::SignedOut,
+            errand::Error::Denied(denied) => Self::Denied(denied),
+            other => Self::Errand(other),
         }
     }
 }
@@ -130,7 +130,7 @@ impl Error {
             Self::UnlistedApp => StatusCode::FORBIDDEN,
             Self::NotRepeated | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Self::TenantRefuses => StatusCode::BAD_GATEWAY,
-            Self::TenantSession(problem) => failure::of_tenant_session(problem).status,
+            Self::Errand(problem) => failure::of_errand(problem).status,
             Self::Passage(problem) if problem.is_late() => StatusCode::GATEWAY_TIMEOUT,
             Self::Passage(_) => StatusCode::BAD_GATEWAY,
             Self::Token(token::Error::Saturated { .. }) | Self::Unknown(_) | Self::Store(_) | Self::Session(_) => {
@@ -143,7 +143,7 @@ impl Error {
     /// What it means, and what to do, where that is an answer of the tenant or of the provider, or their silence.
     fn advice(&self) -> Option<&'static Advice> {
         let why = match self {
-            Self::TenantSession(problem) => return problem.advice(),
+            Self::Errand(problem) => return problem.advice(),
             Self::Unknown(problem) => return problem.advice(),
             Self::Oidc(problem) => return problem.advice(),
             Self::TenantRefuses => return advice::named("session-ended-there"),

@@ -1,5 +1,6 @@
 //! Behaviour, through the real router, the real binary and real browsers; a file per behaviour.
 
+mod access_token;
 mod admin;
 mod audit;
 mod binary;

@@ -8,15 +8,16 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use qlik_embed_bff::audit::Caller;
 use qlik_embed_bff::demo::{self, Control, IdentityProvider, Tenant};
+use qlik_embed_bff::errand::{Error, Visit};
 use qlik_embed_bff::identity::Identity;
 use qlik_embed_bff::store::SessionRef;
-use qlik_embed_bff::tenant_session::{Error, TenantSession, Visit};
+use qlik_embed_bff::tenant_session::TenantSession;
 
 mod ended;
 mod refused;
 mod renewed;
 mod shared;
-mod told;
+pub mod told;
 
 use crate::portal::{Browser, KEY, Portal};
 
@@ -113,7 +114,7 @@ fn csrf(session: &Arc<TenantSession>) -> &str {
 }
 
 /// Waits until something is so. Bounded, so that a test fails instead of hanging.
-async fn until(so: impl Fn() -> bool) {
+pub async fn until(so: impl Fn() -> bool) {
     for _ in 0..500 {
         if so() {
             return;

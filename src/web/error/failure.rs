@@ -5,9 +5,9 @@ use axum::http::StatusCode;
 use super::Error;
 use crate::advice::Advice;
 use crate::auth::{oidc, ticket};
+use crate::errand;
 use crate::mapping::Denied;
 use crate::qlik::token;
-use crate::tenant_session;
 
 /// A failure as the visitor is told it.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ pub(super) struct ForAdmin {
 impl ForAdmin {
     fn of(error: &Error) -> Option<Self> {
         let told = match error {
-            Error::TenantSession(tenant_session::Error::Refused { refusal, .. }) => Some(refusal.to_string()),
+            Error::Errand(errand::Error::Refused { refusal, .. }) => Some(refusal.to_string()),
             _ => None,
         };
         Some(Self { advice: error.advice()?, told })
@@ -119,8 +119,8 @@ impl Failure {
                 advice: Some("Try again in a minute. If it lasts, tell your administrator."),
                 ..failure
             },
-            Error::TenantSession(problem) => {
-                let Told { code, title, message, advice, wait, .. } = of_tenant_session(problem);
+            Error::Errand(problem) => {
+                let Told { code, title, message, advice, wait, .. } = of_errand(problem);
                 Self { code, title, message: message.to_owned(), advice, retry_after: wait, ..failure }
             }
             Error::Passage(problem) => Self {
@@ -286,7 +286,7 @@ pub(super) fn of_sign_in(problem: &oidc::Error) -> (StatusCode, &'static str, &'
     }
 }
 
-/// What a visitor is told when there is no session of the tenant's.
+/// What a visitor is told when the tenant gave nothing.
 pub(super) struct Told {
     pub(super) status: StatusCode,
     code: &'static str,
@@ -298,8 +298,8 @@ pub(super) struct Told {
 }
 
 /// The words for it; those of a refusal are the catalogue's.
-pub(super) fn of_tenant_session(problem: &tenant_session::Error) -> Told {
-    use tenant_session::Error as Problem;
+pub(super) fn of_errand(problem: &errand::Error) -> Told {
+    use errand::Error as Problem;
     let wait = problem.retry_after().map(|wait| wait.as_secs().max(1));
     let (status, code, title, message) = match problem {
         Problem::Refused { refusal, .. } => {
@@ -308,6 +308,12 @@ pub(super) fn of_tenant_session(problem: &tenant_session::Error) -> Told {
             let (status, title) = (StatusCode::BAD_GATEWAY, "Qlik Cloud does not let you in");
             let advice = sentence.map(|sentence| sentence.advice);
             return Told { status, code: "tenant_refused", title, message, advice, wait };
+        }
+        Problem::NoUser => {
+            let (status, title) = (StatusCode::FORBIDDEN, "You are not known to Qlik Cloud yet");
+            let sentence = problem.advice().and_then(|advice| advice.visitor);
+            let (message, advice) = sentence.map_or(("", None), |sentence| (sentence.what, Some(sentence.advice)));
+            return Told { status, code: "no_user", title, message, advice, wait: None };
         }
         Problem::Paused { .. } => (
             StatusCode::SERVICE_UNAVAILABLE,

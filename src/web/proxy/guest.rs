@@ -12,9 +12,9 @@ use tower_sessions::session::Id;
 use super::Place;
 use crate::app::App;
 use crate::audit::Caller;
+use crate::errand;
 use crate::identity::Identity;
 use crate::store::{Kind, SessionRef};
-use crate::tenant_session;
 use crate::web::visitor::{self, Visit};
 use crate::web::{Error, cookie};
 
@@ -47,8 +47,8 @@ impl Guest {
     }
 
     /// For whom the tenant's session is kept.
-    pub fn visit(&self, caller: Caller) -> tenant_session::Visit<'_> {
-        tenant_session::Visit { session: self.session, identity: self.visit.identity(), caller }
+    pub fn visit(&self, caller: Caller) -> errand::Visit<'_> {
+        errand::Visit { session: self.session, identity: self.visit.identity(), caller }
     }
 }
 

@@ -16,8 +16,9 @@ use super::guest::Guest;
 use super::own;
 use crate::app::App;
 use crate::audit::Caller;
+use crate::errand::Visit;
 use crate::proxy::{Passed, Target};
-use crate::tenant_session::{TenantSession, Visit};
+use crate::tenant_session::TenantSession;
 use crate::web::Error;
 
 /// A body up to this size, in bytes, is held until the answer is there, so that it can be sent once more.

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use qlik_embed_bff::errand::Error;
+use qlik_embed_bff::store::held::Held;
 use qlik_embed_bff::store::{self, Kind, SessionRef, SessionsOf, Store};
-use qlik_embed_bff::tenant_session::Error;
 use tokio::sync::broadcast::Receiver;
 use tokio::time::timeout;
 
@@ -113,7 +114,7 @@ async fn a_login_under_way_when_the_session_ends_is_undone() {
     assert!(matches!(session, Err(Error::SessionEnded)), "{session:?}");
     assert_eq!((stage.logins(), stage.asked("/logout")), (1, 1), "it was made, and ended at once");
     assert_eq!(stage.control().session_count(), 0);
-    let kept = stage.portal.app.store.tenant_session(ada.session).await.expect("the store answers");
+    let kept = stage.portal.app.store.held(ada.session, Held::TenantSession).await.expect("the store answers");
     assert!(kept.is_none());
 }
 
@@ -131,7 +132,7 @@ async fn what_an_instance_left_behind_is_ended_by_the_next() {
     stage.control().plug_in().expect("the same port");
     let mut left = 1;
     for _ in 0..500 {
-        left = kept.tenant_sessions_left().await.expect("the store answers").len();
+        left = kept.held_left(Held::TenantSession).await.expect("the store answers").len();
         if left == 0 {
             break;
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use qlik_embed_bff::demo::{Refusal, Times};
-use qlik_embed_bff::tenant_session::Error;
+use qlik_embed_bff::errand::Error;
 
 use super::{Guest, Stage, cookies};
 

@@ -3,7 +3,7 @@
 use axum::http::HeaderValue;
 use futures_util::future::join_all;
 use qlik_embed_bff::demo::{Refusal, Times};
-use qlik_embed_bff::store::tenant_sessions::{Kept, Put};
+use qlik_embed_bff::store::held::{Held, Kept, Put};
 use qlik_embed_bff::tenant_session::TenantSession;
 
 use super::{Guest, Stage, cookies, csrf};
@@ -111,7 +111,13 @@ async fn idle_sessions_are_replaced_before_the_tenant_ends_them() {
 /// Waits until the last use is in the store, to the minute.
 async fn written(portal: &Portal, guest: &Guest) {
     for _ in 0..500 {
-        let kept = portal.app.store.tenant_session(guest.session).await.expect("the store answers").expect("a session");
+        let kept = portal
+            .app
+            .store
+            .held(guest.session, Held::TenantSession)
+            .await
+            .expect("the store answers")
+            .expect("a session");
         if portal.clock.now() - kept.used < time::Duration::minutes(1) {
             return;
         }
@@ -145,7 +151,14 @@ async fn absorb(portal: &Portal, guest: &Guest, session: &TenantSession, lines: 
 
 /// How often it was changed in the store.
 async fn changes(portal: &Portal, guest: &Guest) -> i64 {
-    portal.app.store.tenant_session(guest.session).await.expect("the store answers").expect("a session").version
+    portal
+        .app
+        .store
+        .held(guest.session, Held::TenantSession)
+        .await
+        .expect("the store answers")
+        .expect("a session")
+        .version
 }
 
 #[tokio::test]
@@ -240,16 +253,17 @@ async fn a_slow_login_never_replaces_a_newer_one() {
     let put = async |login: i64, instead_of: Option<i64>| {
         let kept = Kept { login, version: 0, used: now, value: vec![1] };
         let until = now + time::Duration::hours(1);
-        store.put_tenant_session(ada.session, kept, until, instead_of, now).await.expect("the store answers")
+        store.put_held(ada.session, Held::TenantSession, kept, until, instead_of, now).await.expect("the store answers")
     };
-    let there = async || store.tenant_session(ada.session).await.expect("the store answers").map(|kept| kept.login);
+    let there =
+        async || store.held(ada.session, Held::TenantSession).await.expect("the store answers").map(|kept| kept.login);
     assert_eq!(put(1, None).await, Put::Done);
     assert_eq!((put(2, None).await, there().await), (Put::Late, Some(1)), "it knew of none");
     assert_eq!((put(3, Some(1)).await, there().await), (Put::Done, Some(3)));
     assert_eq!((put(4, Some(1)).await, there().await), (Put::Late, Some(3)), "it knew of the one before");
     let change = async |login, version| {
         let kept = Kept { login, version, used: now, value: vec![2] };
-        store.change_tenant_session(ada.session, kept).await.expect("the store answers")
+        store.change_held(ada.session, Held::TenantSession, kept).await.expect("the store answers")
     };
     assert_eq!(
         [change(1, 0).await, change(3, 1).await, change(3, 0).await, change(3, 0).await],

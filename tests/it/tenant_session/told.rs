@@ -12,7 +12,7 @@ use super::{Guest, Stage, cookies, csrf, until};
 
 /// What is logged on this thread, down to the last word.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -26,7 +26,7 @@ impl Write for Log {
 }
 
 impl Log {
-    fn begin() -> (Self, DefaultGuard) {
+    pub fn begin() -> (Self, DefaultGuard) {
         let log = Self::default();
         let writer = log.clone();
         let lines = tracing_subscriber::fmt().json().flatten_event(true).with_max_level(Level::TRACE).without_time();
@@ -34,7 +34,7 @@ impl Log {
         (log, guard)
     }
 
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         String::from_utf8(self.0.lock().expect("not poisoned").clone()).expect("text")
     }
 
@@ -113,7 +113,7 @@ async fn the_log_says_what_is_left_of_the_budget() {
         session = next;
     }
     assert!(ada.renew(&stage.portal, &session).await.is_err());
-    let events = log.events("qlik_embed_bff::tenant_session::login");
+    let events = log.events("qlik_embed_bff::errand::budget");
     let said = |level: &str| -> Vec<_> {
         let of_level = events.iter().filter(|event| event["level"] == level);
         of_level.map(|event| (event["message"].as_str().unwrap_or_default(), event["left"].as_i64())).collect()

@@ -5,9 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::flight::Passenger;
-use super::{Error, TenantSessions};
-use crate::advice::{self, Advice, Answer, At, Told};
+use super::{Errands, Error, Passenger, What};
+use crate::advice::{self, Advice, Answer, Told};
 use crate::qlik::session::{self, Refusal};
 use crate::store::{self, Kind, SessionRef};
 
@@ -53,17 +52,17 @@ impl Rest {
         Duration::from_millis(u64::try_from(self.until - millis(now)).unwrap_or(0))
     }
 
-    fn as_error(&self, now: OffsetDateTime) -> Error {
+    fn as_error(&self, what: What, now: OffsetDateTime) -> Error {
         let retry_after = self.left(now);
         match self.status {
             Some(status) => {
                 let asked = self.retry_after.map(Duration::from_secs);
                 let told = Told { status, code: self.code.clone(), words: self.words.clone(), html: self.html };
-                let refusal = Refusal { what: session::TOKEN, at: At::Login, told, retry_after: asked };
+                let refusal = Refusal { what: what.asked, at: what.at, told, retry_after: asked };
                 Error::Refused { refusal, retry_after }
             }
             None => {
-                let advice = self.advice.as_deref().and_then(advice::named).unwrap_or_else(too_slow);
+                let advice = self.advice.as_deref().and_then(advice::named).unwrap_or_else(|| too_slow(what));
                 Error::Unreachable { why: self.words.as_str().into(), advice, retry_after }
             }
         }
@@ -78,38 +77,33 @@ enum Why<'a> {
     Failed(String, &'static Advice),
 }
 
-/// What to do when a login takes too long.
-pub(super) fn too_slow() -> &'static Advice {
-    advice::of(&Answer::Unreachable { at: At::Login, why: advice::Silent::TimedOut })
+/// What to do when it takes too long.
+fn too_slow(what: What) -> &'static Advice {
+    advice::of(&Answer::Unreachable { at: what.at, why: advice::Silent::TimedOut })
 }
 
 fn millis(time: OffsetDateTime) -> i64 {
     i64::try_from(time.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
 }
 
-/// The name under which a session's failures lie.
-fn name(session: SessionRef) -> String {
-    format!("login of {}", session.to_hex())
-}
-
-impl TenantSessions {
-    /// Whether the tenant may be asked for a session now. Gives the failures that led up to this.
-    pub(super) async fn may_log_in(&self, who: &Passenger) -> Result<u32, Error> {
+impl Errands {
+    /// Whether the tenant may be asked now. Gives the failures that led up to this.
+    pub(super) async fn may_ask(&self, who: &Passenger) -> Result<u32, Error> {
         let now = who.now();
-        if let Some(until) = self.0.store.paused(&self.pause_name(), now).await? {
+        if let Some(until) = self.store.paused(&self.name_of_all(), now).await? {
             return Err(Error::Paused { retry_after: (until - now).try_into().unwrap_or_default() });
         }
         let Some(rest) = self.rest(who.session, now).await? else { return Ok(0) };
-        if rest.left(now).is_zero() { Ok(rest.failures) } else { Err(rest.as_error(now)) }
+        if rest.left(now).is_zero() { Ok(rest.failures) } else { Err(rest.as_error(self.what, now)) }
     }
 
     async fn rest(&self, session: SessionRef, now: OffsetDateTime) -> Result<Option<Rest>, store::Error> {
-        let found = self.0.store.find_anew(Kind::Pause, &name(session), now).await?;
+        let found = self.store.find_anew(Kind::Pause, &self.name(session), now).await?;
         Ok(found.and_then(|found| serde_json::from_slice(&found.value).ok()))
     }
 
-    /// Notes that the tenant did not give a session, and says it.
-    pub(super) async fn note(&self, who: &Passenger, failures: u32, problem: session::Error) -> Error {
+    /// Notes that the tenant did not do as asked, and says it.
+    pub async fn note(&self, who: &Passenger, failures: u32, problem: session::Error) -> Error {
         let advice = problem.advice();
         let refusal = match problem {
             session::Error::Unreachable(problem) => {
@@ -134,24 +128,24 @@ impl TenantSessions {
             seconds = asked.as_secs(),
             advice = advice.id,
             remedy = advice.in_short(),
-            "the tenant asks for a pause of logins"
+            "the tenant asks for a pause of {}",
+            self.what.names.1
         );
         // The store counts in whole seconds: rather a second more.
         let until = who.now() + asked + Duration::from_secs(1);
-        if let Err(problem) = self.0.store.pause(&self.pause_name(), until).await {
+        if let Err(problem) = self.store.pause(&self.name_of_all(), until).await {
             tracing::error!(%problem, "the pause that the tenant asks for could not be written down");
         }
         Error::Paused { retry_after: asked }
     }
 
+    /// The tenant did not answer in time.
+    pub(super) async fn note_silence(&self, who: &Passenger, failures: u32, words: String) -> Error {
+        self.note_failure(who, failures, words, too_slow(self.what)).await
+    }
+
     /// The tenant did not answer, or failed.
-    pub(super) async fn note_failure(
-        &self,
-        who: &Passenger,
-        failures: u32,
-        words: String,
-        advice: &'static Advice,
-    ) -> Error {
+    async fn note_failure(&self, who: &Passenger, failures: u32, words: String, advice: &'static Advice) -> Error {
         self.note_rest(who, failures, Why::Failed(words, advice)).await
     }
 
@@ -173,30 +167,25 @@ impl TenantSessions {
         let failures = failures + 1;
         let rest = Rest { failures, until: millis(until), words, code, html, status, advice, retry_after };
         let value = serde_json::to_vec(&rest).expect("texts and numbers are JSON");
-        match self.0.store.attach(who.session, Kind::Pause, &name(who.session), value, until + MEMORY).await {
-            Ok(true) => rest.as_error(now),
+        match self.store.attach(who.session, Kind::Pause, &self.name(who.session), value, until + MEMORY).await {
+            Ok(true) => rest.as_error(self.what, now),
             Ok(false) => Error::SessionEnded,
             Err(problem) => {
-                tracing::error!(%problem, "that a login failed could not be written down");
-                rest.as_error(now)
+                tracing::error!(%problem, "that an errand failed could not be written down");
+                rest.as_error(self.what, now)
             }
         }
     }
 
-    /// The tenant gave a session: failures begin anew.
+    /// It went well: failures begin anew.
     pub(super) async fn forget_failures(&self, who: &Passenger) -> Result<(), store::Error> {
-        self.0.store.take_attached(Kind::Pause, &name(who.session), who.now()).await?;
+        self.store.take_attached(Kind::Pause, &self.name(who.session), who.now()).await?;
         Ok(())
-    }
-
-    /// The name of the pause that is everybody's.
-    pub(super) fn pause_name(&self) -> String {
-        format!("logins at {}", self.0.tenant)
     }
 }
 
 /// A problem and what lies below it: the last one is what an administrator can do something about.
-pub(super) fn reasons(problem: &dyn std::error::Error) -> String {
+pub fn reasons(problem: &dyn std::error::Error) -> String {
     let mut words = "the tenant did not answer".to_owned();
     let mut below = Some(problem);
     while let Some(problem) = below {
