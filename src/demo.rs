@@ -8,12 +8,14 @@
 //! is the door; `access` asks every request where it comes from; `refusal` holds the shapes of "no". `login` checks
 //! tokens, `users` and `session` keep what comes of it, `rest` answers about it; `admin` is what administrators set up,
 //! with lists that `filter` sifts. `oauth` gives programs and pages access tokens, which `tokens` keeps. `engine` is the
-//! websocket and its protocol, over `model`, a small app that really computes; `single` is the page that draws it. Apart
-//! stands `host`, a simulated portal that hands its visitors over with tickets.
+//! websocket and its protocol, over `model`, a small app that really computes; `single` is the page that draws it, and
+//! `embed` the runtime of web components, which draws it in pages of others. Apart stands `host`, a simulated portal
+//! that hands its visitors over with tickets.
 
 mod access;
 mod admin;
 mod control;
+mod embed;
 mod engine;
 mod filter;
 mod host;
@@ -125,6 +127,7 @@ fn router(state: &Arc<State>) -> Router {
         .merge(oauth::routes())
         .merge(engine::routes())
         .merge(single::routes())
+        .merge(embed::routes())
         .fallback(nothing)
         .layer(middleware::from_fn_with_state(state.clone(), access::csrf))
         .layer(middleware::from_fn_with_state(state.clone(), access::faults))

@@ -20,13 +20,17 @@ use super::{
 const PARAMETERS: [&str; 10] =
     ["appid", "sheet", "obj", "snapshot", "identity", "opt", "theme", "lang", "bookmark", "select"];
 
+/// The drawings, and the engine's protocol in the browser.
+pub(super) const CHARTS: &str = include_str!("single/charts.js");
+pub(super) const ENGINE: &str = include_str!("single/engine.js");
+
 pub(super) fn routes() -> Router<Arc<State>> {
     Router::new()
         .route("/single", get(page))
         .route("/single/", get(page))
         .route("/resources/single/sheet.js", get(async || script(include_str!("single/sheet.js"))))
-        .route("/resources/single/charts.js", get(async || script(include_str!("single/charts.js"))))
-        .route("/resources/single/engine.js", get(async || script(include_str!("single/engine.js"))))
+        .route("/resources/single/charts.js", get(async || script(CHARTS)))
+        .route("/resources/single/engine.js", get(async || script(ENGINE)))
         .route("/resources/single/sheet.css", get(async || style(include_str!("single/sheet.css"))))
 }
 

@@ -15,6 +15,7 @@ mod oidc;
 mod pages;
 mod proxied;
 mod proxy;
+mod runtime;
 mod scene;
 mod set_up;
 mod sheet;

@@ -73,6 +73,14 @@ pub struct Switches {
     pub token_origin_status: u16,
     /// CORS headers on that refusal, so that the page can read it `[U]`.
     pub cors_on_foreign_origin: bool,
+    /// The embedding runtime injects an import map, which is an inline script to a page's policy `[I]`.
+    pub embed_import_map: bool,
+    /// Nothing is drawn where the page does not accept that import map `[U]`; otherwise the runtime does without.
+    pub embed_import_map_required: bool,
+    /// The embedding runtime needs `'unsafe-eval'`, as one deployment reports `[C]`.
+    pub embed_evaluates: bool,
+    /// An embedded element connects again by itself, once, when its socket has ended `[U]`.
+    pub embed_reconnects: bool,
     /// CORS headers on the tenant's own 4xx answers. The tutorial reads a 401 across origins, so: yes `[I]`.
     pub cors_on_errors: bool,
     /// CORS headers on answers of the edge before the tenant: the 406 page and the 503 `[U]`.
@@ -162,6 +170,10 @@ impl Default for Switches {
             sockets_end_with_token: false,
             token_origin_status: 401,
             cors_on_foreign_origin: false,
+            embed_import_map: true,
+            embed_import_map_required: false,
+            embed_evaluates: false,
+            embed_reconnects: false,
             cors_on_errors: true,
             cors_at_edge: false,
             retry_after_is_date: false,

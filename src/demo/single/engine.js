@@ -10,7 +10,7 @@ export class Engine {
   /**
    * Connects and waits for the engine's greeting.
    * @param {URL} url
-   * @param {() => void} onEnd called when an open socket ends
+   * @param {(problem: Error) => void} onEnd called when an open socket ends
    * @returns {Promise<Engine>}
    */
   static connect(url, onEnd) {
@@ -31,7 +31,7 @@ export class Engine {
         const problem = new Error(sentence(code, reason));
         engine.#calls.forEach((call) => call.reject(problem));
         engine.#calls.clear();
-        return greeted ? onEnd() : reject(problem);
+        return greeted ? onEnd(problem) : reject(problem);
       });
     });
   }
@@ -48,6 +48,11 @@ export class Engine {
   /** Calls back whenever the object of this handle has changed. */
   watch(handle, callback) {
     this.#watchers.set(handle, callback);
+  }
+
+  /** Ends the conversation. */
+  close() {
+    this.#socket.close();
   }
 
   #receive({ id, result, error, change = [] }) {

@@ -60,3 +60,25 @@ async fn its_files_are_public() {
         assert!(response.headers()[header::CONTENT_TYPE].to_str().unwrap().starts_with(kind));
     }
 }
+
+/// Section M 18; what the runtime does is seen in a browser.
+#[tokio::test]
+async fn the_embedding_runtime_is_for_pages_of_any_origin() {
+    let site = Site::start().await;
+    let files = ["main", "embed", "state", "host", "session", "draw", "remote", "style", "engine", "charts"];
+    for file in files {
+        let path = format!("/qlik-embed/{file}.js");
+        let response =
+            site.ask(reqwest::Method::GET, &path).header(header::ORIGIN, "https://evil.example").send().await;
+        let response = response.unwrap();
+        let header = |name: header::HeaderName| response.headers()[name].to_str().unwrap().to_owned();
+        assert_eq!(response.status(), 200, "{file}");
+        assert!(header(header::CONTENT_TYPE).starts_with("text/javascript"));
+        assert_eq!(header(header::ACCESS_CONTROL_ALLOW_ORIGIN), "*");
+        assert_eq!(header(header::CACHE_CONTROL), "no-cache");
+    }
+    site.control().change(|settings| settings.switches.embed_reconnects = true);
+    let told = site.get("/qlik-embed/main.js").await.text().await.unwrap();
+    assert!(told.contains(r#""reconnects":true"#) && !told.contains("{switches}"), "{told}");
+    assert_eq!(site.get("/qlik-embed/nothing.js").await.status(), 404);
+}
