@@ -14,8 +14,9 @@ use crate::auth::password::Passwords;
 use crate::auth::ticket::Tickets;
 use crate::clock::Clock;
 use crate::config::{Config, Server, SessionAges};
+use crate::data::Data;
 use crate::identity::Source;
-use crate::pages::Pages;
+use crate::pages::{Gallery, Pages};
 use crate::proxy::sockets::Sockets;
 use crate::proxy::{self, Proxy};
 use crate::qlik::{Tenant, token};
@@ -43,10 +44,16 @@ pub struct Parts {
     pub tenant_sessions: TenantSessions,
     /// The visitors' access tokens, when there is a client that may have them.
     pub access_tokens: Option<AccessTokens>,
+    /// Data without a chart, with those.
+    pub data: Option<Data>,
+    /// What the gallery shows, when there is one.
+    pub gallery: Option<Gallery>,
     /// Passes requests on to the tenant.
     pub proxy: Proxy,
     /// Ways of signing in that are open.
     pub sign_in: Vec<Source>,
+    /// Whether anybody may sign in by an e-mail address that nobody checks. Only the command `demo` says so.
+    pub guests: bool,
     /// How a proxy before us says who the visitor is, when that way is open.
     pub header: Option<header::Settings>,
     /// Checks passwords.
@@ -94,6 +101,8 @@ impl App {
         let access_tokens = config.access_token.map(|settings| {
             AccessTokens::new(settings, &config.tenant, Arc::clone(&subjects), store.clone()).context(NO_CLIENT)
         });
+        let access_tokens = access_tokens.transpose()?;
+        let data = access_tokens.clone().map(|tokens| Data::new(config.data, &config.tenant, tokens));
         let passing = proxy::Settings {
             tenant: config.tenant.origin.clone(),
             origin: config.server.proxy_origin().clone(),
@@ -110,9 +119,12 @@ impl App {
             subjects,
             tokens,
             tenant_sessions,
-            access_tokens: access_tokens.transpose()?,
+            access_tokens,
+            data: data.transpose().context(NO_CLIENT)?,
+            gallery: config.gallery,
             proxy: Proxy::with_tls(passing, tls),
             sign_in: config.sign_in,
+            guests: config.guests,
             header: config.header,
             passwords: Passwords::new(store.clone()),
             oidc,

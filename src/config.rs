@@ -14,16 +14,17 @@ use time::OffsetDateTime;
 use crate::identity::Source;
 use crate::mapping::Mapping;
 use crate::origin::Origin;
-use crate::pages::Pages;
+use crate::pages::{Gallery, Pages};
 use crate::qlik::api::Access;
 use crate::qlik::{Tenant, token};
 use crate::store;
-use crate::{access_token, audit, auth, subjects, tenant_session};
+use crate::{access_token, audit, auth, data, subjects, tenant_session};
 
 mod admin;
 mod dotenv;
 mod file;
 mod frames;
+mod gallery;
 mod header;
 mod mapping;
 mod oauth;
@@ -70,12 +71,18 @@ pub struct Config {
     pub tenant_session: tenant_session::Settings,
     /// How access tokens are had, for pages with the flow `oauth`.
     pub access_token: Option<access_token::Settings>,
+    /// What data is asked for where a request does not say.
+    pub data: data::Settings,
+    /// The gallery, when there is one.
+    pub gallery: Option<Gallery>,
     /// What tokens say and are signed with.
     pub token: token::Settings,
     /// The certificate of their key, where one lies beside it.
     pub certificate: Option<Certificate>,
     /// Ways of signing in that are open; at least one.
     pub sign_in: Vec<Source>,
+    /// Whether anybody may sign in by an e-mail address that nobody checks. No setting says so: only the command `demo`.
+    pub guests: bool,
     /// The OpenID provider, when signing in there is open.
     pub oidc: Option<auth::oidc::Settings>,
     /// What tickets are checked with, when they are one of the ways.
@@ -223,6 +230,8 @@ pub fn load(env: &Env, now: OffsetDateTime) -> Result<Loaded, Problems> {
     let logins_a_minute = tenant_session.map(|sessions| sessions.logins_a_minute);
     let right = access.as_ref().and_then(Option::as_ref);
     let access_token = oauth::read(&mut reader, oauth_client, right, logins_a_minute);
+    let data = gallery::data(&mut reader);
+    let gallery = gallery::read(&mut reader);
     let store = server::store(&mut reader);
     let session = server::session(&mut reader);
     let admin_groups = admin::groups(&mut reader, server.as_ref(), pages.as_ref());
@@ -239,9 +248,12 @@ pub fn load(env: &Env, now: OffsetDateTime) -> Result<Loaded, Problems> {
             proxy_paths,
             tenant_session: tenant_session?,
             access_token: access_token?,
+            data,
+            gallery: gallery?,
             token,
             certificate,
             sign_in: sign_in?,
+            guests: false,
             oidc,
             ticket: ticket?,
             header: header?,

@@ -10,7 +10,7 @@
 //! | 9 | [`commands`]: what the binary does, a file a command |
 //! | 8 | [`web`]: the route table, the layers, the handlers, one answer per failure |
 //! | 7 | [`app`]: everything that a handler may need; below it, [`admin`]: what administrators may ask, [`doctor`]: what is wrong, [`setup`]: what has to be in the tenant |
-//! | 6 | [`config`]: checked settings, or every problem at once |
+//! | 6 | [`config`]: checked settings, or every problem at once · [`data`]: what an app has, without a chart |
 //! | 5 | [`tenant_session`]: the tenant's sessions, kept for our visitors · [`access_token`]: their access tokens; below both, [`errand`]: what the tenant is asked for |
 //! | 4 | [`subjects`]: who an identity is to Qlik, and whose a subject is · [`proxy`]: what passes between browser and tenant |
 //! | 3 | [`auth`]: who the visitor is · [`qlik`]: the tenant, the key, the tokens |
@@ -37,6 +37,7 @@ pub mod client;
 pub mod clock;
 pub mod commands;
 pub mod config;
+pub mod data;
 pub mod demo;
 pub mod doctor;
 pub mod errand;

@@ -178,6 +178,21 @@ impl Page {
     }
 }
 
+/// What the gallery shows, of one app: each kind of component once.
+#[derive(Clone, Debug)]
+pub struct Gallery {
+    /// The Qlik app.
+    pub app: Uuid,
+    /// One of its sheets.
+    pub sheet: String,
+    /// One of its visualizations.
+    pub object: String,
+    /// One of its fields.
+    pub field: String,
+    /// An assistant of the tenant.
+    pub assistant: Option<String>,
+}
+
 /// All pages, in the order in which they are shown.
 #[derive(Clone, Debug)]
 pub struct Pages(Vec<Page>);

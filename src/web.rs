@@ -24,10 +24,12 @@ mod admin;
 pub mod assets;
 mod cookie;
 mod csrf;
+mod data;
 mod embed;
 pub mod error;
 mod flow;
 mod front;
+mod gallery;
 mod health;
 mod login;
 mod policy;
@@ -69,9 +71,17 @@ fn pages(app: &App, headers: security::Headers) -> Router {
         .route("/hand-over", post(proxy::entry::begin))
         .route("/flow", post(flow::remember))
         .layer(CompressionLayer::new());
-    let access_tokens = Router::new().route("/access-token", post(access_token::give));
+    let access_tokens = Router::new()
+        .route("/access-token", post(access_token::give))
+        .route("/app-sheets", get(data::sheets))
+        .route("/hypercube", get(data::table))
+        .route("/user-attributes", get(data::attributes))
+        .route("/config", post(gallery::config))
+        .layer(CompressionLayer::new());
     let mut sign_in = Router::new().route("/login", get(login::form));
-    if app.sign_in.contains(&Source::Password) {
+    if app.guests {
+        sign_in = sign_in.route("/login", post(login::guest::check));
+    } else if app.sign_in.contains(&Source::Password) {
         sign_in = sign_in.route("/login", post(login::password::check));
     }
     if app.oidc.is_some() {

@@ -17,7 +17,9 @@ use crate::app::App;
 use crate::auth::password;
 use crate::clock::Clock;
 use crate::config::{self, Config, Env};
-use crate::demo::{self, Cookies, CspOrigin, HostPortal, HostSettings, IdentityProvider, Tenant, WebIntegration};
+use crate::demo::{
+    self, Cookies, CspOrigin, HostPortal, HostSettings, IdentityProvider, OauthClient, Tenant, WebIntegration,
+};
 use crate::identity::Account;
 use crate::qlik::key::{self, CertificateDates, KeySize};
 
@@ -25,6 +27,10 @@ const ISSUER: &str = "https://portal.example";
 const KEY_ID: &str = "demo";
 /// To browsers another site than `localhost`, as every tenant is to its portals: its cookies are third-party cookies.
 const TENANT_NAME: &str = "127.0.0.1";
+/// Ids and secrets of the tenant's OAuth clients: the one that impersonates, and the one that makes users. The tenant goes with
+/// the demo, and they are good nowhere else.
+const CLIENT: (&str, &str) = ("6d1f0a7c3b908b2c54d15f0a4e0e9d2e", "a-secret-of-the-demo");
+const ADMIN: (&str, &str) = ("0e9d2e6f1f0a7c3b908b2c54d15f0a4e", "another-secret-of-the-demo");
 /// The configuration file, in a folder that goes when the demo ends.
 const PAGES_FILE: &str = "portal.toml";
 /// Sign-in names, passwords, who they are, and their groups. One of them may see a page more.
@@ -67,6 +73,7 @@ pub async fn run(demo: Demo, clock: Clock) -> anyhow::Result<()> {
         cookies: Cookies::cross_site(),
         providers: vec![IdentityProvider::new(ISSUER, KEY_ID, pair.certificate)],
         web_integrations: vec![WebIntegration::new(demo::WEB_INTEGRATION_ID, [portal.clone()])],
+        clients: clients(&portal),
         csp_origins: vec![CspOrigin::framing(portal.clone()), CspOrigin::framing(host.origin())],
         ..demo::Settings::default()
     })
@@ -128,6 +135,18 @@ fn configuration(
         ("QLIK_JWT_ISSUER", ISSUER),
         ("QLIK_JWT_KEY_ID", KEY_ID),
         ("QLIK_JWT_PRIVATE_KEY", private_key.expose_secret()),
+        ("QLIK_SHEET_ID", demo::SHEET_ID),
+        ("QLIK_OAUTH_CLIENT_ID", CLIENT.0),
+        ("QLIK_OAUTH_CLIENT_SECRET", CLIENT.1),
+        ("QLIK_ADMIN_CLIENT_ID", ADMIN.0),
+        ("QLIK_ADMIN_CLIENT_SECRET", ADMIN.1),
+        ("QLIK_PROVISION", "create"),
+        ("DATA_DIMENSION", "Region"),
+        ("DATA_MEASURE", "=Sum(Sales)"),
+        ("GALLERY", "true"),
+        ("GALLERY_OBJECT", demo::CHART_ID),
+        ("GALLERY_FIELD", "Region"),
+        ("GALLERY_ASSISTANT", "demo-assistant"),
         ("SIGN_IN", "password, ticket"),
         ("TICKET_ISSUER", places.host),
         ("TICKET_SECRET", ticket_secret.expose_secret()),
@@ -137,7 +156,12 @@ fn configuration(
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .collect();
-    Ok(config::load(&env, clock.now())?.config)
+    Ok(Config { guests: true, ..config::load(&env, clock.now())?.config })
+}
+
+/// A client for visitors' access tokens, and one that makes users.
+fn clients(portal: &str) -> Vec<OauthClient> {
+    vec![OauthClient::impersonating(CLIENT.0, CLIENT.1).at([portal]), OauthClient::admin(ADMIN.0, ADMIN.1)]
 }
 
 /// A sheet, one with selections, a single chart, and a figure that is not for everybody.

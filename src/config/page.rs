@@ -38,7 +38,7 @@ const WEB_INTEGRATION_REMEDY: &str =
     "copy the id from the tenant: Administration, Web, and the entry that lists the origin of PUBLIC_URL";
 
 /// Ids as Qlik writes them: letters, digits, hyphens and underscores.
-fn name_of(text: &str, reason: &'static str) -> Result<String, &'static str> {
+pub(super) fn name_of(text: &str, reason: &'static str) -> Result<String, &'static str> {
     let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     if text.len() <= 128 && text.chars().all(good) { Ok(text.to_owned()) } else { Err(reason) }
 }
@@ -117,19 +117,20 @@ impl Shared {
     }
 }
 
-const APP: &str = "open the app in the tenant and copy the id behind /app/ in the address, such as 2d54bd8e-...-0a5c";
-const SHEET: &str = "open the sheet in the tenant and copy the id behind /sheet/ in the address";
+pub(super) const APP: &str =
+    "open the app in the tenant and copy the id behind /app/ in the address, such as 2d54bd8e-...-0a5c";
+pub(super) const SHEET: &str = "open the sheet in the tenant and copy the id behind /sheet/ in the address";
 const THEME: &str = "write a theme id, such as breeze, or leave it out";
 const OPTIONS: &str = "list options of /single/, such as ctxmenu,currsel, or write none";
 const LANGUAGE: &str = "write a language such as de or pt-BR, or leave it out";
 const IDENTITY: &str = "write a word, or leave it out: then each session has its own";
 const FLOW: &str = "write auto, session or proxy; or leave it out";
 
-fn app_id(text: &str) -> Result<Uuid, &'static str> {
+pub(super) fn app_id(text: &str) -> Result<Uuid, &'static str> {
     Uuid::try_parse(text).map_err(|_| "is not an app id, which is a GUID")
 }
 
-fn sheet_id(text: &str) -> Result<String, &'static str> {
+pub(super) fn sheet_id(text: &str) -> Result<String, &'static str> {
     name_of(text, "is not a sheet id")
 }
 

@@ -88,6 +88,12 @@ pub const SETTINGS: &[Setting] = &[
     setting("QLIK_OAUTH_KEY_ID"),
     setting("QLIK_OAUTH_SCOPES").or("user_default"),
     setting("QLIK_PROVISION").or("off"),
+    setting("DATA_DIMENSION").also(&["HYPERCUBE_DIMENSION"]),
+    setting("DATA_MEASURE").also(&["HYPERCUBE_MEASURE"]),
+    setting("GALLERY").or("false"),
+    setting("GALLERY_OBJECT").also(&["OBJECT_ID"]),
+    setting("GALLERY_FIELD").also(&["FIELD_ID"]),
+    setting("GALLERY_ASSISTANT").also(&["ASSISTANT_ID"]),
     // signing in
     setting("SIGN_IN").or("password"),
     setting("OIDC_ISSUER"),
@@ -134,7 +140,8 @@ pub const DEFAULT_KEY_FILE: &str = "keys/privatekey.pem";
 pub const FOREIGN: &[(&str, &str)] = &[("REDIS_URL", "sessions are kept in the database that DATABASE_URL names")];
 
 /// A variable that begins so and is not known is probably a typing error.
-pub const OURS: &[&str] = &["QLIK_", "PROXY_", "OIDC_", "TICKET_", "HEADER_", "SUBJECT_", "GROUPS_"];
+pub const OURS: &[&str] =
+    &["QLIK_", "PROXY_", "OIDC_", "TICKET_", "HEADER_", "SUBJECT_", "GROUPS_", "DATA_", "GALLERY_"];
 
 /// The setting of this name.
 pub fn find(name: &str) -> Option<&'static Setting> {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::finding::{Check, Finding, Look, Outcome};
 use super::session::{Login, unreachable, with_session};
 use super::{Doctor, Tell, reach};
-use crate::advice::{self, Advice, Answer, At, Sign, Silent};
+use crate::advice::{At, Sign};
 use crate::origin::Origin;
 use crate::pages::{Content, Page};
 use crate::qlik::engine::{self, Engine, Right};
@@ -80,7 +80,7 @@ async fn open(doctor: &Doctor, app: Uuid, pages: &[&Page], login: &Login, tell: 
 
 fn refused(look: Look, problem: engine::Error, is_new: bool) -> Finding {
     let found = problem.to_string();
-    let advice = advice(problem);
+    let advice = problem.advice();
     // Access of a new user may need two minutes to come through, and how that shows is not documented (section F.5): to blame the
     // configuration would be wrong.
     if is_new && matches!(advice.id, "no-permission" | "closed-early") {
@@ -88,21 +88,6 @@ fn refused(look: Look, problem: engine::Error, is_new: bool) -> Finding {
         return look.sign(Outcome::Warning, found, Sign::AccessOnItsWay);
     }
     look.advise(Outcome::Failure, found, advice)
-}
-
-fn advice(problem: engine::Error) -> &'static Advice {
-    use engine::Error;
-    match problem {
-        Error::Unreachable(problem) => {
-            advice::of(&Answer::Unreachable { at: At::Handshake, why: Silent::of(&problem) })
-        }
-        Error::Refused(refusal) => refusal.advice(),
-        Error::State(state) => advice::of(&Answer::State(&state)),
-        Error::Closed { code, .. } => advice::of(&Answer::Close { code, open: false }),
-        Error::Failed { code, .. } => advice::of(&Answer::Engine(i32::try_from(code).unwrap_or(i32::MAX))),
-        Error::Silent => advice::of(&Answer::Silence),
-        Error::Unreadable(_) => advice::of(&Answer::Engine(i32::MAX)),
-    }
 }
 
 async fn content(page: &Page, engine: &mut Engine) -> Finding {

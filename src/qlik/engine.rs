@@ -19,8 +19,12 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use url::Url;
 
 use super::session::{self, Refusal};
-use crate::advice::{At, clean};
+use crate::advice::{self, Advice, Answer, At, Silent, clean};
 use crate::origin::Origin;
+
+mod table;
+
+pub use table::Table;
 
 /// How long the handshake, the first word of the engine, and each call may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -76,6 +80,24 @@ pub enum Error {
     /// What it said is not what is documented.
     #[error("the engine's answer cannot be used: {0}")]
     Unreadable(&'static str),
+}
+
+impl Error {
+    /// What it means, and what to do.
+    pub fn advice(&self) -> &'static Advice {
+        let code = |code: i64| i32::try_from(code).unwrap_or(i32::MAX);
+        match self {
+            Self::Unreachable(problem) => {
+                advice::of(&Answer::Unreachable { at: At::Handshake, why: Silent::of(problem) })
+            }
+            Self::Refused(refusal) => refusal.advice(),
+            Self::State(state) => advice::of(&Answer::State(state)),
+            Self::Closed { code, .. } => advice::of(&Answer::Close { code: *code, open: false }),
+            Self::Failed { code: failed, .. } => advice::of(&Answer::Engine(code(*failed))),
+            Self::Silent => advice::of(&Answer::Silence),
+            Self::Unreadable(_) => advice::of(&Answer::Engine(i32::MAX)),
+        }
+    }
 }
 
 /// A sheet of an app.

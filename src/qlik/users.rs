@@ -109,6 +109,11 @@ impl Address {
         good.then(|| Self(text.to_owned()))
     }
 
+    /// The address.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// What finds the active users with this address.
     pub fn filter(&self) -> String {
         format!("email eq \"{}\" and status eq \"active\"", self.0)

@@ -34,17 +34,25 @@ pub async fn give(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     csrf::check(&app, &session, &headers)?;
-    let is_for = |who: &SignedIn| app.pages.visible_to(who.identity()).any(|page| page.flow.uses_access_token());
-    let tokens = app.access_tokens.as_ref().filter(|_| is_for(&who)).ok_or(Error::NoSuchPage)?;
-    let session = SessionRef::of(session.id().ok_or(Error::SignedOut)?);
-    let visit = Visit { session, identity: who.identity(), caller };
-    let given = tokens.get(&visit, app.clock.now()).await?;
+    let has_components = app.pages.visible_to(who.identity()).any(|page| page.flow.uses_access_token());
+    let is_for = has_components || app.gallery.is_some();
+    let tokens = app.access_tokens.as_ref().filter(|_| is_for).ok_or(Error::NoSuchPage)?;
+    let given = tokens.get(&visit(&session, &who, caller)?, app.clock.now()).await?;
     let token = given.token.expose_secret();
     if !wants_json(&headers) {
         return Ok(token.to_owned().into_response());
     }
     let expires_at = given.expires_at.format(&Rfc3339).map_err(|_| Error::Broken("a time after the year 9999"))?;
     Ok(Json(Answer { access_token: token, expires_at }).into_response())
+}
+
+/// For whom a token is wanted.
+///
+/// # Errors
+/// When the session has no id, so nobody is signed in.
+pub fn visit<'a>(session: &Session, who: &'a SignedIn, caller: Caller) -> Result<Visit<'a>, Error> {
+    let session = SessionRef::of(session.id().ok_or(Error::SignedOut)?);
+    Ok(Visit { session, identity: who.identity(), caller })
 }
 
 /// Whether JSON is asked for by its name. Clients that know no other answer than the bare token ask for anything.

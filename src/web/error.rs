@@ -8,7 +8,7 @@ use crate::advice::{self, Advice, Answer, At, Silent};
 use crate::auth::{header, oidc, ticket};
 use crate::mapping::Denied;
 use crate::qlik::{token, users};
-use crate::{errand, proxy, store, subjects};
+use crate::{data, errand, proxy, store, subjects};
 
 mod failure;
 mod present;
@@ -67,6 +67,12 @@ pub enum Error {
     /// A request of a script without the token that our pages send along.
     #[error("the request has not the CSRF token of its session")]
     NoCsrfToken,
+    /// A query that cannot be used.
+    #[error("{0}")]
+    BadQuery(&'static str),
+    /// There is no data.
+    #[error(transparent)]
+    Data(data::Error),
     /// A request that is too large to be sent once more, and the tenant's session had ended.
     #[error("the tenant's session had ended, and the request is too large to be held for another try")]
     NotRepeated,
@@ -105,6 +111,15 @@ impl From<tower_sessions::session_store::Error> for Error {
     }
 }
 
+impl From<data::Error> for Error {
+    fn from(problem: data::Error) -> Self {
+        match problem {
+            data::Error::Errand(problem) => problem.into(),
+            other => Self::Data(other),
+        }
+    }
+}
+
 impl From<errand::Error> for Error {
     fn from(problem: errand::Error) -> Self {
         match problem {
@@ -124,13 +139,14 @@ impl Error {
             // Not 401: there is nothing to sign in with here, and who is sent to `/login` would never learn why.
             Self::ForeignOrigin | Self::NoCsrfToken | Self::Denied(_) | Self::Ticket(_) => StatusCode::FORBIDDEN,
             Self::Oidc(problem) => failure::of_sign_in(problem).0,
-            Self::UnclearHeaders(_) | Self::BadTarget(_) => StatusCode::BAD_REQUEST,
+            Self::UnclearHeaders(_) | Self::BadTarget(_) | Self::BadQuery(_) => StatusCode::BAD_REQUEST,
             Self::LongTarget => StatusCode::URI_TOO_LONG,
             Self::NoSuchMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::UnlistedApp => StatusCode::FORBIDDEN,
             Self::NotRepeated | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Self::TenantRefuses => StatusCode::BAD_GATEWAY,
             Self::Errand(problem) => failure::of_errand(problem).status,
+            Self::Data(problem) => failure::status_of_data(problem),
             Self::Passage(problem) if problem.is_late() => StatusCode::GATEWAY_TIMEOUT,
             Self::Passage(_) => StatusCode::BAD_GATEWAY,
             Self::Token(token::Error::Saturated { .. }) | Self::Unknown(_) | Self::Store(_) | Self::Session(_) => {
@@ -144,6 +160,7 @@ impl Error {
     fn advice(&self) -> Option<&'static Advice> {
         let why = match self {
             Self::Errand(problem) => return problem.advice(),
+            Self::Data(problem) => return problem.advice(),
             Self::Unknown(problem) => return problem.advice(),
             Self::Oidc(problem) => return problem.advice(),
             Self::TenantRefuses => return advice::named("session-ended-there"),

@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::audit::{self, Caller, Event};
 use crate::identity::Source;
 
+pub mod guest;
 pub mod oidc;
 pub mod password;
 pub mod ticket;
@@ -98,6 +99,8 @@ struct LoginPage {
     username: String,
     /// The form for name and password.
     password: bool,
+    /// The form for an e-mail address that nobody checks; in the demo alone.
+    guest: bool,
     /// Ways that lead elsewhere, each a button.
     ways: Vec<Way>,
     /// Whether a visitor may also come signed in from a portal.
@@ -114,7 +117,7 @@ struct Way {
 
 impl LoginPage {
     fn of(app: &App) -> Self {
-        Self::offering(&app.sign_in, Site::of(app))
+        Self { guest: app.guests, ..Self::offering(&app.sign_in, Site::of(app)) }
     }
 
     fn offering(open: &[Source], site: Site) -> Self {
@@ -124,6 +127,7 @@ impl LoginPage {
             problem: None,
             username: String::new(),
             password: false,
+            guest: false,
             ways: Vec::new(),
             from_elsewhere: false,
             through_proxy: false,

@@ -6,6 +6,7 @@ mod audit;
 mod binary;
 mod browser;
 mod config;
+mod data;
 mod denied;
 mod docs;
 mod doctor;

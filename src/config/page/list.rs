@@ -44,7 +44,8 @@ const VISIBLE_TO: &str = "write \"everyone\", or such as { groups = [\"Sales\"],
 /// All entries. `None` after a problem.
 pub(super) fn read(reader: &mut Reader, entries: Vec<(String, Table)>, shared: &Shared) -> Option<Pages> {
     for (variable, instead) in [("QLIK_SHEET_ID", "sheet or object"), ("QLIK_TITLE", "title")] {
-        if reader.is_set(variable) {
+        let is_the_gallerys = variable == "QLIK_SHEET_ID" && reader.value("GALLERY") == Some("true");
+        if reader.is_set(variable) && !is_the_gallerys {
             reader.hint(format!("{variable} has no effect beside [[pages]]: each entry has its own {instead}"));
         }
     }

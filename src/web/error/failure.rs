@@ -5,8 +5,10 @@ use axum::http::StatusCode;
 use super::Error;
 use crate::advice::Advice;
 use crate::auth::{oidc, ticket};
+use crate::data;
 use crate::errand;
 use crate::mapping::Denied;
+use crate::qlik::engine;
 use crate::qlik::token;
 
 /// A failure as the visitor is told it.
@@ -123,6 +125,10 @@ impl Failure {
                 let Told { code, title, message, advice, wait, .. } = of_errand(problem);
                 Self { code, title, message: message.to_owned(), advice, retry_after: wait, ..failure }
             }
+            Error::BadQuery(why) => {
+                Self { code: "bad_query", message: format!("The request is not complete: {why}."), ..failure }
+            }
+            Error::Data(problem) => Self::of_data(problem, failure),
             Error::Passage(problem) => Self {
                 code: if problem.is_late() { "tenant_timeout" } else { "tenant_unreachable" },
                 title: UNREACHABLE,
@@ -134,6 +140,29 @@ impl Failure {
             }
             _ => failure,
         }
+    }
+
+    /// The words for data that was not had; those of a refusal are the catalogue's.
+    fn of_data(problem: &data::Error, failure: Self) -> Self {
+        let sentence = problem.advice().and_then(|advice| advice.visitor);
+        let (code, title, retry_after) = match problem {
+            data::Error::Busy => return Self { code: "busy", retry_after: Some(5), ..failure },
+            data::Error::Engine(problem) if is_about_data(problem) => ("no_data", "There is no such data", None),
+            data::Error::Engine(engine::Error::Unreachable(_) | engine::Error::Silent) => {
+                ("tenant_unreachable", UNREACHABLE, Some(5))
+            }
+            data::Error::Engine(_) | data::Error::Errand(_) => {
+                ("tenant_refused", "Qlik Cloud does not let you in", None)
+            }
+        };
+        let message = match (problem, sentence) {
+            (data::Error::Engine(engine::Error::Failed { message, .. }), _) if code == "no_data" => {
+                format!("Qlik Cloud cannot give this data: {message}.")
+            }
+            (_, Some(sentence)) => sentence.what.to_owned(),
+            _ => "Qlik Cloud did not give the data.".to_owned(),
+        };
+        Self { code, title, message, advice: sentence.map(|sentence| sentence.advice), retry_after, ..failure }
     }
 
     /// Every page is closed to this person, the start page too: the only way on is to be somebody else.
@@ -283,6 +312,22 @@ pub(super) fn of_sign_in(problem: &oidc::Error) -> (StatusCode, &'static str, &'
             "Not available right now",
             "The server cannot do this at the moment. Try again shortly.",
         ),
+    }
+}
+
+/// Whether what was asked for cannot be had, by anybody.
+fn is_about_data(problem: &engine::Error) -> bool {
+    const ACCESS_DENIED: i64 = 5;
+    matches!(problem, engine::Error::Failed { code, .. } if *code != ACCESS_DENIED)
+}
+
+/// The status for data that was not had.
+pub(super) fn status_of_data(problem: &data::Error) -> StatusCode {
+    match problem {
+        data::Error::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        data::Error::Engine(problem) if is_about_data(problem) => StatusCode::UNPROCESSABLE_ENTITY,
+        data::Error::Errand(problem) => of_errand(problem).status,
+        data::Error::Engine(_) => StatusCode::BAD_GATEWAY,
     }
 }
 

@@ -23,8 +23,8 @@ use crate::web::visitor;
 /// What the form sends.
 #[derive(Deserialize)]
 pub struct Credentials {
-    username: String,
-    password: SecretString,
+    pub(super) username: String,
+    pub(super) password: SecretString,
 }
 
 /// `POST /login`: checks the password, begins a session under a new id, and leads back to where the visitor wanted to go.
@@ -34,10 +34,20 @@ pub async fn check(
     caller: Caller,
     Form(typed): Form<Credentials>,
 ) -> Result<Response, Error> {
+    sign_in(&app, &session, caller, typed).await
+}
+
+/// Signs in whoever has typed this.
+pub(super) async fn sign_in(
+    app: &App,
+    session: &Session,
+    caller: Caller,
+    typed: Credentials,
+) -> Result<Response, Error> {
     match app.passwords.verify(&typed.username, typed.password, caller.address, app.clock.now()).await {
         Ok(identity) => {
-            visitor::begin(&app, &session, identity, caller).await?;
-            let to = visitor::way_on(&app, &session).await?.unwrap_or_default();
+            visitor::begin(app, session, identity, caller).await?;
+            let to = visitor::way_on(app, session).await?.unwrap_or_default();
             Ok(Redirect::to(to.as_str()).into_response())
         }
         Err(refused) => {
@@ -45,7 +55,7 @@ pub async fn check(
             audit::record(caller, &event);
             match refused {
                 Refused::Store(problem) => Err(problem.into()),
-                refused => refuse(&app, &refused, typed.username),
+                refused => refuse(app, &refused, typed.username),
             }
         }
     }
