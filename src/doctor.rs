@@ -16,6 +16,7 @@ use crate::mapping::Denied;
 use crate::qlik::Tenant;
 use crate::qlik::api::Api;
 
+mod access_token;
 mod administration;
 mod finding;
 mod local;
@@ -111,6 +112,9 @@ impl Doctor {
         passage::examine(self, answers, tell).await;
         provider::examine(self, tell).await;
         administration::examine(self, answers, who, tell).await;
+        if let Some(finding) = access_token::examine(self, answers, who).await {
+            tell(finding);
+        }
     }
 
     fn now(&self) -> OffsetDateTime {

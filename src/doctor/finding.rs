@@ -116,11 +116,13 @@ pub enum Check {
     Licence,
     /// OAuth clients.
     OauthClient,
+    /// A visitor's access token.
+    AccessToken,
 }
 
 impl Check {
     /// Every check.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 40] = [
         Self::Configuration,
         Self::SigningKey,
         Self::Certificate,
@@ -160,6 +162,7 @@ impl Check {
         Self::Duplicates,
         Self::Licence,
         Self::OauthClient,
+        Self::AccessToken,
     ];
 
     /// Its name in JSON.
@@ -238,6 +241,9 @@ impl Check {
             }
             Self::Licence => ("licence", "Licences", "new users get one by themselves"),
             Self::OauthClient => ("oauth-client", "OAuth client", "trusted, with our origin among the allowed ones"),
+            Self::AccessToken => {
+                ("access-token", "Access token", "the OAuth client gets one for the subject, which the tenant takes")
+            }
         }
     }
 }

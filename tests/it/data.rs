@@ -187,7 +187,10 @@ async fn what_the_tenant_refuses_is_said() {
 async fn the_gallery_says_what_it_shows() {
     let stage = Stage::set(&[("ASSISTANT_ID", "helper")]).await;
     let mut ada = stage.portal.signed_in("ada").await;
-    assert_eq!(failure(&ada.send(Method::POST, "/config", &[], "").await), (StatusCode::FORBIDDEN, "csrf_token".into()));
+    assert_eq!(
+        failure(&ada.send(Method::POST, "/config", &[], "").await),
+        (StatusCode::FORBIDDEN, "csrf_token".into())
+    );
     let token = csrf(&mut ada).await;
     let config = ada.send(Method::POST, "/config", &[("csrf-token", &token)], "").await.json();
     assert_eq!(

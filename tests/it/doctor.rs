@@ -14,6 +14,7 @@ use secrecy::ExposeSecret;
 use tempfile::TempDir;
 use time::Duration;
 
+mod access_token;
 mod pitfalls;
 mod report;
 mod surroundings;

@@ -374,7 +374,7 @@ async fn p22_the_client_that_impersonates() {
     insta::assert_snapshot!(scene.complaints().await, @"
     warning oauth-client: /api/v1/oauth-clients/embed
       trusted, and http://127.0.0.1:9 is none of its allowed origins
-      do: add http://127.0.0.1:9 to the allowed origins of this client: Administration, OAuth
+      advice: oauth-origin
     ");
     scene.tenant.control().change(|tenant| tenant.clients[0].origins = vec!["http://127.0.0.1:9".to_owned()]);
     assert_eq!(scene.complaints().await, "");
