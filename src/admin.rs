@@ -41,13 +41,14 @@ impl Administration {
     }
 
     /// By what people are explained; the key may have been exchanged since the start.
-    pub fn means<'a>(&'a self, token: &'a token::Settings) -> Means<'a> {
+    pub fn means<'a>(&'a self, token: Option<&'a token::Settings>) -> Means<'a> {
         Means { mapping: &self.config.mapping, pages: &self.config.pages, token }
     }
 
     /// The configuration, with what tokens are signed with now. Which certificate is another key's is not known.
-    pub fn config_now(&self, tokens: &token::Issuer) -> Config {
-        let certificate = self.config.certificate.clone().filter(|_| tokens.has(&self.config.token));
-        Config { token: tokens.settings(), certificate, ..self.config.clone() }
+    pub fn config_now(&self, tokens: Option<&token::Issuer>) -> Config {
+        let is_current = tokens.zip(self.config.token.as_ref()).is_some_and(|(tokens, token)| tokens.has(token));
+        let certificate = self.config.certificate.clone().filter(|_| is_current);
+        Config { token: tokens.map(token::Issuer::settings), certificate, ..self.config.clone() }
     }
 }

@@ -38,8 +38,8 @@ pub struct Parts {
     pub pages: Pages,
     /// From identities to subjects.
     pub subjects: Arc<Subjects>,
-    /// Makes tokens.
-    pub tokens: token::Issuer,
+    /// Makes tokens, where any page needs them.
+    pub tokens: Option<token::Issuer>,
     /// The tenant's sessions, for pages that take the proxy.
     pub tenant_sessions: TenantSessions,
     /// The visitors' access tokens, when there is a client that may have them.
@@ -89,7 +89,8 @@ impl App {
         let tickets = config.ticket.map(|settings| Tickets::new(settings, store.clone(), client.clone()));
         let subjects = Subjects::new(config.subjects, config.mapping, Some(store.clone())).context(NO_CLIENT)?;
         let subjects = Arc::new(subjects);
-        let tokens = token::Issuer::new(config.token).context("cannot start the threads that sign tokens")?;
+        let tokens = config.token.map(token::Issuer::new).transpose();
+        let tokens = tokens.context("cannot start the threads that sign tokens")?;
         let tenant_sessions = TenantSessions::new(
             config.tenant_session,
             config.tenant.origin.clone(),

@@ -75,8 +75,8 @@ pub struct Config {
     pub data: data::Settings,
     /// The gallery, when there is one.
     pub gallery: Option<Gallery>,
-    /// What tokens say and are signed with.
-    pub token: token::Settings,
+    /// What tokens say and are signed with; nothing where every page takes access tokens instead.
+    pub token: Option<token::Settings>,
     /// The certificate of their key, where one lies beside it.
     pub certificate: Option<Certificate>,
     /// Ways of signing in that are open; at least one.
@@ -215,7 +215,8 @@ pub fn load(env: &Env, now: OffsetDateTime) -> Result<Loaded, Problems> {
     let pages = page::read(&mut reader);
     let proxy_paths = proxy::paths(&mut reader);
     let tenant_session = proxy::tenant_session(&mut reader);
-    let token = signing::read(&mut reader, now);
+    let needs_token = pages.as_ref().is_none_or(|pages| pages.all().iter().any(|page| !page.flow.uses_access_token()));
+    let token = if needs_token || signing::is_given(&reader) { Some(signing::read(&mut reader, now)) } else { None };
     let sign_in = server::sign_in(&mut reader);
     frames::check_ways(&mut reader, server.as_ref(), sign_in.as_deref());
     let public_url = server.as_ref().map(|server| &server.public_url);
@@ -240,7 +241,10 @@ pub fn load(env: &Env, now: OffsetDateTime) -> Result<Loaded, Problems> {
     let admin = admin_groups.map(|groups| Admin { groups, hints: hints.clone(), shown: shown.clone() });
     // No problem was reported, so everything was read; a gap here would be a mistake of this module.
     let config = (|| {
-        let (token, certificate) = token?;
+        let (token, certificate) = match token {
+            Some(read) => read.map(|(token, certificate)| (Some(token), certificate))?,
+            None => (None, None),
+        };
         Some(Config {
             server: server?,
             tenant: tenant?,

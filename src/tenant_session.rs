@@ -61,7 +61,7 @@ struct Parts {
     tenant: Origin,
     client: Client,
     subjects: Arc<Subjects>,
-    tokens: Issuer,
+    tokens: Option<Issuer>,
     store: Store,
     cache: Cache<SessionRef, Arc<TenantSession>>,
     errands: Errands,
@@ -75,13 +75,13 @@ impl fmt::Debug for TenantSessions {
 }
 
 impl TenantSessions {
-    /// Sessions at this tenant, as these subjects, by these tokens.
+    /// Sessions at this tenant, as these subjects, by these tokens; without any, there are none.
     pub fn new(
         settings: Settings,
         tenant: Origin,
         client: Client,
         subjects: Arc<Subjects>,
-        tokens: Issuer,
+        tokens: Option<Issuer>,
         store: Store,
     ) -> Self {
         let cache = Cache::builder().max_capacity(CACHE_SESSIONS).time_to_idle(CACHE_IDLE).build();

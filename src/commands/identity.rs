@@ -70,7 +70,7 @@ pub async fn run(command: IdentityCommand, env: &Env, now: OffsetDateTime) -> an
     let identity = identity(&args, &config, store.as_ref()).await?;
     let subjects = Subjects::new(config.subjects.clone(), config.mapping.clone(), store)?;
     let resolution = subjects.foresee(&identity, now).await?;
-    let means = Means { mapping: &config.mapping, pages: &config.pages, token: &config.token };
+    let means = Means { mapping: &config.mapping, pages: &config.pages, token: config.token.as_ref() };
     let explanation = Explanation::of(means, identity, resolution, now);
     let text = if args.json { as_json(&explanation) } else { as_text(&explanation) };
     std::io::stdout().write_all(text.as_bytes())?;

@@ -21,6 +21,11 @@ pub struct Certificate {
     pub not_after: OffsetDateTime,
 }
 
+/// Whether anybody set something that is about tokens.
+pub(super) fn is_given(reader: &Reader) -> bool {
+    ["QLIK_JWT_ISSUER", "QLIK_JWT_KEY_ID", "QLIK_JWT_PRIVATE_KEY"].iter().any(|name| reader.is_given(name))
+}
+
 pub(super) fn read(reader: &mut Reader, now: OffsetDateTime) -> Option<(Settings, Option<Certificate>)> {
     const COPY: &str = "copy it from the tenant: Administration, Identity provider, the entry of type JWT";
     let issuer = reader.required("QLIK_JWT_ISSUER", COPY, line);

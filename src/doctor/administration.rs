@@ -4,6 +4,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::finding::{Check, Finding, Look, Outcome};
+use super::local::NO_TOKENS;
 use super::refused::{PAGES, refused};
 use super::sheet::{allows, ancestors_of};
 use super::{Doctor, Tell, Who, oauth_client, people};
@@ -77,11 +78,12 @@ async fn right(api: &Api, now: OffsetDateTime, look: Look) -> Result<Finding, Fi
 
 async fn identity_provider(doctor: &Doctor, api: &Api) -> Finding {
     let look = Look::new(Check::IdentityProvider, "GET /api/v1/identity-providers");
+    let Some(token) = &doctor.config.token else { return look.skip(NO_TOKENS) };
     let entries = match api.list("/api/v1/identity-providers?limit=100", PAGES, doctor.now()).await {
         Ok(entries) => entries,
         Err(problem) => return refused(look, At::Admin, problem),
     };
-    let (issuer, key_id) = (doctor.config.token.issuer(), doctor.config.token.key_id());
+    let (issuer, key_id) = (token.issuer(), token.key_id());
     let jwt: Vec<&Value> = entries.iter().filter(|entry| entry["protocol"] == "jwtAuth").collect();
     let key_of = |entry: &Value| entry["options"]["staticKeys"][0]["kid"].as_str().unwrap_or_default().to_owned();
     let issued: Vec<_> = jwt.iter().filter(|entry| entry["options"]["issuer"] == issuer).collect();
@@ -104,7 +106,7 @@ async fn identity_provider(doctor: &Doctor, api: &Api) -> Finding {
     let Some(pem) = entry["options"]["staticKeys"][0]["pem"].as_str() else {
         return look.pass("active, with our issuer and key ID; its certificate is not told");
     };
-    match doctor.config.token.key().check_certificate(pem, doctor.now()) {
+    match token.key().check_certificate(pem, doctor.now()) {
         Ok(dates) => {
             look.pass(format!("active, with our issuer, key ID and certificate, until {}", dates.not_after.date()))
         }

@@ -64,16 +64,20 @@ pub fn unknown(why: &str) -> Finding {
     Look::new(Check::Subject, "--as").fail(why, remedy)
 }
 
+/// Why nothing is to be said of tokens.
+pub(super) const NO_TOKENS: &str = "none is set: every page takes access tokens";
+
 fn key(doctor: &Doctor) -> Finding {
-    let key = doctor.config.token.key();
-    Look::new(Check::SigningKey, "QLIK_JWT_PRIVATE_KEY").pass(format!(
-        "RSA, {} bits, SHA-256 of the public key {}",
-        key.bits(),
-        key.fingerprint()
-    ))
+    let look = Look::new(Check::SigningKey, "QLIK_JWT_PRIVATE_KEY");
+    let Some(token) = &doctor.config.token else { return look.skip(NO_TOKENS) };
+    let key = token.key();
+    look.pass(format!("RSA, {} bits, SHA-256 of the public key {}", key.bits(), key.fingerprint()))
 }
 
 fn certificate(doctor: &Doctor) -> Finding {
+    if doctor.config.token.is_none() {
+        return Look::new(Check::Certificate, "QLIK_JWT_PRIVATE_KEY").skip(NO_TOKENS);
+    }
     let Some(certificate) = &doctor.config.certificate else {
         let why = "none lies beside the key, so its end is not known";
         return Look::new(Check::Certificate, "the folder of the private key").skip(why);
@@ -88,8 +92,8 @@ fn certificate(doctor: &Doctor) -> Finding {
 }
 
 fn token(doctor: &Doctor, who: &Who) -> Finding {
-    let settings = &doctor.config.token;
     let look = Look::new(Check::Token, "QLIK_JWT_ISSUER, QLIK_JWT_KEY_ID, mapping");
+    let Some(settings) = &doctor.config.token else { return look.skip(NO_TOKENS) };
     let Who::Subject(subject) = who else {
         return look.pass(format!(
             "issuer {}, key ID {}; nobody to make one for",

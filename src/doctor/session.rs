@@ -9,6 +9,7 @@ use time::format_description::well_known::Rfc3339;
 use url::Url;
 
 use super::finding::{Check, Finding, Look, Outcome};
+use super::local::NO_TOKENS;
 use super::{CALL, Doctor, Tell, Who, reach};
 use crate::advice::{self, Answer, At, Sign, Silent};
 use crate::client::redirect;
@@ -79,7 +80,8 @@ async fn log_in(
     subject: &crate::identity::Subject,
     look: Look,
 ) -> Result<(Finding, Response), Finding> {
-    let token = match doctor.config.token.mint(subject, doctor.now()) {
+    let Some(settings) = &doctor.config.token else { return Err(look.skip(NO_TOKENS)) };
+    let token = match settings.mint(subject, doctor.now()) {
         Ok(token) => token,
         Err(problem) => return Err(look.fail(problem.to_string(), "make a new key with `qlik-embed-bff keygen`")),
     };

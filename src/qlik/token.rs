@@ -46,6 +46,9 @@ pub enum Error {
         /// After this time there is room again.
         retry_after: Duration,
     },
+    /// There is no key: no page needs a token.
+    #[error("there is no key to sign tokens with (QLIK_JWT_ISSUER, QLIK_JWT_KEY_ID, QLIK_JWT_PRIVATE_KEY)")]
+    None,
     /// The key failed.
     #[error("the private key {0}")]
     Key(KeyError),

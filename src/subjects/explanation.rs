@@ -114,7 +114,7 @@ pub struct Means<'a> {
     /// What there is to see.
     pub pages: &'a Pages,
     /// What tokens say.
-    pub token: &'a token::Settings,
+    pub token: Option<&'a token::Settings>,
 }
 
 impl Explanation {
@@ -147,7 +147,7 @@ impl Explanation {
         if let Ok(subject) = &result {
             left_out = means.mapping.left_out(&identity);
             pages = means.pages.visible_to(&identity).map(|page| (page.slug.to_string(), page.title.clone())).collect();
-            claims = Some(claims_of(subject, means.token, now));
+            claims = means.token.map(|token| claims_of(subject, token, now));
         }
         Self { identity, decided_by, before_rules, shaped_by, steps, result, left_out, pages, claims }
     }

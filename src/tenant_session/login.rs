@@ -11,7 +11,7 @@ use super::{TenantSession, TenantSessions};
 use crate::audit::{self, Event, Refusal};
 use crate::errand::{Errand, Error, Failed, Passenger, new_login};
 use crate::qlik::cookies::Cookies;
-use crate::qlik::session;
+use crate::qlik::{session, token};
 use crate::store::held::{Held, Kept, Put};
 use crate::subjects::Resolution;
 
@@ -97,7 +97,11 @@ impl TenantSessions {
         let refused = |problem: Error| (problem, Some(rule.clone()));
         let subject = result.map_err(|denied| refused(Error::Denied(denied)))?;
         parts.errands.count(who).await.map_err(refused)?;
-        let token = match parts.tokens.issue(&subject, who.now()).await {
+        let issued = match &parts.tokens {
+            Some(tokens) => tokens.issue(&subject, who.now()).await,
+            None => Err(token::Error::None),
+        };
+        let token = match issued {
             Ok(token) => token,
             Err(problem) => {
                 parts.errands.forgive().await;

@@ -54,7 +54,9 @@ async fn issue_for(
     let Resolution { origin, result, .. } = resolved.map_err(|problem| refuse(None, problem.into()))?;
     let rule = origin.as_str();
     let subject = result.map_err(|denied| refuse(Some(rule), denied.into()))?;
-    let token = app.tokens.issue(&subject, now).await.map_err(|problem| refuse(Some(rule), problem.into()))?;
+    // Where no page needs one, there is nothing to ask for.
+    let tokens = app.tokens.as_ref().ok_or_else(|| refuse(Some(rule), Error::NoSuchPage))?;
+    let token = tokens.issue(&subject, now).await.map_err(|problem| refuse(Some(rule), problem.into()))?;
     let issued = Event::TokenIssued { identity, subject: &subject.id, page: page.slug.as_str(), rule };
     audit::record(caller, &issued);
     Ok(Json(TokenAnswer { body: token.expose().to_owned() }))

@@ -92,14 +92,15 @@ fn read_again(source: &Source, app: &App, asked: bool) -> bool {
             return false;
         }
     };
+    let Some(tokens) = &app.tokens else { return true };
     let (issuer, key_id) = (settings.issuer().to_owned(), settings.key_id().to_owned());
-    if app.tokens.has(&settings) {
+    if tokens.has(&settings) {
         if asked {
             tracing::info!(issuer, key_id, "the key is the same");
         }
         return true;
     }
-    match app.tokens.exchange(settings) {
+    match tokens.exchange(settings) {
         Ok(()) => tracing::info!(issuer, key_id, "tokens are signed with another key from now on"),
         Err(problem) => {
             tracing::error!(%problem, "the new key cannot be used, so tokens are signed with the old one");

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::{Admin, Part};
 use crate::app::App;
 use crate::identity::{Identity, Source};
+use crate::qlik::token::Issuer;
 use crate::store::SessionRef;
 use crate::subjects;
 use crate::subjects::explanation::{Description, Explanation, Section};
@@ -65,8 +66,9 @@ pub async fn show(State(app): State<App>, admin: Admin, Query(asked): Query<Aske
         let now = app.clock.now();
         match app.subjects.foresee(&identity, now).await {
             Ok(resolution) => {
-                page.answer =
-                    Some(Explanation::of(admin.desk.means(&app.tokens.settings()), identity, resolution, now).into())
+                let token = app.tokens.as_ref().map(Issuer::settings);
+                let means = admin.desk.means(token.as_ref());
+                page.answer = Some(Explanation::of(means, identity, resolution, now).into());
             }
             Err(subjects::Error::LookUp(problem)) => {
                 page.problem = Some(format!("Qlik Cloud did not say who that is there: {problem}."));

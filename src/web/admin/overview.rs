@@ -54,7 +54,7 @@ pub async fn begin_doctor(State(app): State<App>, admin: Admin, Form(wish): Form
     };
     let subject = who.subject().map(|subject| subject.id.clone());
     let (desk, by) = (&admin.desk, admin.identity());
-    let config = desk.config_now(&app.tokens);
+    let config = desk.config_now(app.tokens.as_ref());
     let begun = desk.rounds.begin(config, &desk.settings.hints, who, by.key(), &app.clock);
     if begun.map_err(|_| Error::Broken("the certificate authorities of this machine cannot be read"))? {
         audit::record(admin.caller, &Event::DoctorRun { by, subject: subject.as_deref() });

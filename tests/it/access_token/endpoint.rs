@@ -94,3 +94,20 @@ async fn pages_of_other_flows_get_none() {
         assert_eq!(stage.asked(), Vec::<u16>::new());
     }
 }
+
+/// Who embeds by access tokens alone needs no key and no identity provider.
+#[tokio::test]
+async fn without_a_key_there_are_access_tokens_all_the_same() {
+    let none = [("QLIK_JWT_ISSUER", ""), ("QLIK_JWT_KEY_ID", ""), ("QLIK_JWT_PRIVATE_KEY", "")];
+    let stage = Stage::with(|_| {}, &none).await;
+    stage.control().add_user("password|ada", "ada@example.com", "active");
+    let mut ada = Guest::arrive(&stage.portal, "ada").await;
+    assert_eq!(ada.post(&[]).await.status, StatusCode::OK);
+    assert_eq!(failure(&ada.browser.fetch("/token").await), (StatusCode::NOT_FOUND, "not_found".into()));
+    // Any other flow does.
+    let env = crate::portal::settings(stage.portal.folder());
+    let env = env.into_iter().filter(|(name, _)| !name.starts_with("QLIK_JWT_")).collect();
+    let problems =
+        qlik_embed_bff::config::load(&env, stage.portal.clock.now()).expect_err("it cannot sign").to_string();
+    assert!(problems.contains("QLIK_JWT_ISSUER") && problems.contains("QLIK_JWT_KEY_ID"), "{problems}");
+}
