@@ -18,7 +18,7 @@ use crate::auth::password;
 use crate::clock::Clock;
 use crate::config::{self, Config, Env};
 use crate::demo::{
-    self, Cookies, CspOrigin, HostPortal, HostSettings, IdentityProvider, OauthClient, Tenant, WebIntegration,
+    self, Cookies, CspOrigin, HostPortal, HostSettings, IdentityProvider, OauthClient, Switches, Tenant, WebIntegration,
 };
 use crate::identity::Account;
 use crate::qlik::key::{self, CertificateDates, KeySize};
@@ -74,6 +74,8 @@ pub async fn run(demo: Demo, clock: Clock) -> anyhow::Result<()> {
         providers: vec![IdentityProvider::new(ISSUER, KEY_ID, pair.certificate)],
         web_integrations: vec![WebIntegration::new(demo::WEB_INTEGRATION_ID, [portal.clone()])],
         clients: clients(&portal),
+        // As clients of Qlik's sample expect; whoever takes them for opaque does not mind.
+        switches: Switches { tokens_look_like_jwt: true, ..Switches::default() },
         csp_origins: vec![CspOrigin::framing(portal.clone()), CspOrigin::framing(host.origin())],
         ..demo::Settings::default()
     })

@@ -12,6 +12,7 @@ use qlik_embed_bff::store::{Settings, Store};
 
 use crate::portal::settings;
 
+mod sample;
 mod stopping;
 
 pub fn command(folder: &Path, arguments: &[&str]) -> Command {
