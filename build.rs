@@ -7,8 +7,8 @@ fn main() {
     for folder in ["static", "src/store/migrations"] {
         println!("cargo::rerun-if-changed={folder}");
     }
-    let vendor =
-        ["enigma.min.js", "enigma-schema.json", "LICENSES.txt"].map(|name| Path::new("static/vendor").join(name));
+    let vendor = ["enigma.min.js", "enigma-schema.json", "embed-web-components.js", "LICENSES.txt"]
+        .map(|name| Path::new("static/vendor").join(name));
     if vendor.iter().all(|file| file.exists()) {
         return;
     }
@@ -16,5 +16,5 @@ fn main() {
     #[expect(clippy::disallowed_methods, reason = "cargo tells build scripts the profile in no other way")]
     let release = std::env::var("PROFILE").is_ok_and(|profile| profile == "release");
     let kind = if release { "error" } else { "warning" };
-    println!("cargo::{kind}=static/vendor lacks enigma.js: run `make vendor` first, which fetches it by lock file");
+    println!("cargo::{kind}=static/vendor is not complete: run `make vendor` first, which fetches it by lock file");
 }
