@@ -22,6 +22,7 @@ use crate::{access_token, audit, auth, data, subjects, tenant_session};
 
 mod admin;
 mod dotenv;
+pub mod embed_csp;
 mod file;
 mod frames;
 mod gallery;
@@ -131,6 +132,8 @@ pub struct Server {
     pub frame_ancestors: Vec<String>,
     /// Whether pages of other sites may frame ours, so that our cookie has to reach us from there.
     pub framed_by_other_sites: bool,
+    /// What the policy of pages with components allows besides what is known to be needed.
+    pub embed_csp: embed_csp::MoreSources,
     /// Other origins whose pages may ask for tokens.
     pub token_allowed_origins: Vec<Origin>,
     /// How long requests may take to finish after the signal to stop.

@@ -7,6 +7,10 @@ use uuid::Uuid;
 
 use crate::identity::Identity;
 
+pub mod component;
+
+use component::Grid;
+
 /// The short name of a page in addresses: small letters, digits and hyphens, at most 64.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Slug(String);
@@ -77,6 +81,17 @@ impl Flow {
     pub fn uses_proxy(self) -> bool {
         matches!(self, Self::Proxy | Self::Auto)
     }
+
+    /// Whether the browser may meet the tenant itself, by cookies or by tokens.
+    pub fn meets_tenant(self) -> bool {
+        self.uses_browser() || self.uses_access_token()
+    }
+
+    /// Whether a page of this flow can have components. Those of the others would have to try two ways, and to tell blocked
+    /// cookies from the rest.
+    pub fn shows_components(self) -> bool {
+        matches!(self, Self::Oauth | Self::Proxy)
+    }
 }
 
 /// What a page shows of its app.
@@ -86,6 +101,8 @@ pub enum Content {
     Sheet(String),
     /// One visualization, alone.
     Object(String),
+    /// Components of qlik-embed.
+    Components(Grid),
 }
 
 /// Values that are selected in a field when the page opens.
@@ -176,6 +193,35 @@ impl Page {
             None => format!("{own}-{}", self.slug),
         }
     }
+
+    /// The apps that it shows something of, each once.
+    pub fn apps(&self) -> Vec<Uuid> {
+        let Content::Components(grid) = &self.content else { return vec![self.app] };
+        let mut apps = Vec::new();
+        for app in grid.components.iter().filter_map(|component| component.app) {
+            if !apps.contains(&app) {
+                apps.push(app);
+            }
+        }
+        apps
+    }
+
+    /// The sheets and visualizations that it shows of an app: what each is, and its id.
+    pub fn shown_of(&self, app: Uuid) -> Vec<(&'static str, &str)> {
+        match &self.content {
+            Content::Sheet(id) if self.app == app => vec![("sheet", id)],
+            Content::Object(id) if self.app == app => vec![("object", id)],
+            Content::Sheet(_) | Content::Object(_) => Vec::new(),
+            Content::Components(grid) => {
+                let ids = [("sheet", "sheet-id"), ("object", "object-id")];
+                let of_app = grid.components.iter().filter(|component| component.app == Some(app));
+                let told = of_app.flat_map(|component| {
+                    ids.iter().filter_map(|(kind, name)| Some((*kind, component.attribute(name)?)))
+                });
+                told.collect()
+            }
+        }
+    }
 }
 
 /// What the gallery shows, of one app: each kind of component once.
@@ -218,9 +264,9 @@ impl Pages {
         self.0.iter().find(|page| page.slug.as_str() == slug)
     }
 
-    /// Whether this person may see a page of this app.
+    /// Whether this person may see a page that shows something of this app.
     pub fn opens_app(&self, app: &str, who: &Identity) -> bool {
-        Uuid::try_parse(app).is_ok_and(|app| self.visible_to(who).any(|page| page.app == app))
+        Uuid::try_parse(app).is_ok_and(|app| self.visible_to(who).any(|page| page.apps().contains(&app)))
     }
 
     /// Every page, in order.
@@ -228,9 +274,20 @@ impl Pages {
         &self.0
     }
 
-    /// Whether browsers call the tenant themselves for any page, and have sessions there.
+    /// Whether browsers have sessions of their own at the tenant for any page.
     pub fn use_browser(&self) -> bool {
         self.0.iter().any(|page| page.flow.uses_browser())
+    }
+
+    /// Whether browsers meet the tenant itself for any page, in frames or with calls.
+    pub fn meet_tenant(&self) -> bool {
+        self.0.iter().any(|page| page.flow.meets_tenant())
+    }
+
+    /// Whether what draws components has to be passed on for any page.
+    pub fn pass_components(&self) -> bool {
+        let components = |page: &Page| page.flow.uses_proxy() && matches!(page.content, Content::Components(_));
+        self.0.iter().any(components)
     }
 
     /// Whether the tenant's paths have to be passed on for any page.

@@ -1,11 +1,9 @@
 //! Settings of the gallery, and of data without a chart.
 
-use super::page::{APP, SHEET, app_id, name_of, sheet_id};
+use super::page::{APP, OBJECT, SHEET, app_id, name_of, sheet_id};
 use super::reader::{Reader, line};
 use crate::data;
 use crate::pages::Gallery;
-
-const OBJECT: &str = "write the id of a visualization; the tenant shows it under Embed, in the visualization's menu";
 
 /// What is asked for where a request for data does not say.
 pub(super) fn data(reader: &mut Reader) -> data::Settings {

@@ -5,9 +5,12 @@ use uuid::Uuid;
 use super::reader::{Reader, line, list as items};
 use super::{oauth, tls, way_out};
 use crate::origin::Origin;
+use crate::pages::component::{Component, Grid, Kind};
 use crate::pages::{Audience, Content, Flow, Page, Pages, Slug};
 use crate::qlik::Tenant;
 
+mod components;
+mod entry;
 mod list;
 
 pub(super) fn tenant(reader: &mut Reader) -> Option<Tenant> {
@@ -21,7 +24,7 @@ pub(super) fn tenant(reader: &mut Reader) -> Option<Tenant> {
     );
     let web_integration = reader
         .optional(WEB_INTEGRATION, WEB_INTEGRATION_REMEDY, |text| name_of(text, "is not the id of a web integration"));
-    let oauth_client = reader.optional("QLIK_OAUTH_CLIENT_ID", oauth::CLIENT_ID, line);
+    let oauth_client = reader.optional(OAUTH_CLIENT, oauth::CLIENT_ID, line);
     let authorities = tls::authorities(reader);
     let way_out = way_out::read(reader);
     Some(Tenant { origin: origin?, web_integration, oauth_client, authorities: authorities?, way_out: way_out? })
@@ -33,6 +36,7 @@ pub(super) fn content(reader: &mut Reader) -> (Option<String>, Option<String>) {
     (app, reader.optional("QLIK_SHEET_ID", SHEET, sheet_id))
 }
 
+const OAUTH_CLIENT: &str = "QLIK_OAUTH_CLIENT_ID";
 const WEB_INTEGRATION: &str = "QLIK_WEB_INTEGRATION_ID";
 const WEB_INTEGRATION_REMEDY: &str =
     "copy the id from the tenant: Administration, Web, and the entry that lists the origin of PUBLIC_URL";
@@ -58,6 +62,12 @@ pub(super) fn read(reader: &mut Reader) -> Option<Pages> {
         let reason = format!("is not set, and the flow {} of the page {} needs it", page.flow.as_str(), page.slug);
         let remedy = format!("{WEB_INTEGRATION_REMEDY}; or let the page have the flow proxy, which needs none");
         reader.problem(WEB_INTEGRATION, reason, remedy);
+    }
+    if let Some(page) = pages.all().iter().find(|page| page.flow.uses_access_token())
+        && !reader.is_set(OAUTH_CLIENT)
+    {
+        let reason = format!("is not set, and the flow oauth of the page {} needs it", page.slug);
+        reader.problem(OAUTH_CLIENT, reason, oauth::CLIENT_ID);
     }
     Some(pages)
 }
@@ -99,13 +109,13 @@ impl Shared {
         if !reader.is_set("QLIK_APP_ID") {
             reader.problem("QLIK_APP_ID", "is not set", APP);
         }
-        let sheet = reader.required("QLIK_SHEET_ID", SHEET, sheet_id);
         let title = reader.required("QLIK_TITLE", "write a title for the page", line);
+        let content = self.content(reader, title.as_deref());
         Some(Page {
             slug: Slug::parse(Slug::DEFAULT)?,
             title: title?,
             app: self.app?,
-            content: Content::Sheet(sheet?),
+            content: content?,
             theme: self.theme,
             options: self.options?,
             language: self.language,
@@ -115,16 +125,47 @@ impl Shared {
             visible_to: Audience::Everyone,
         })
     }
+
+    /// What the one page shows: a frame with the sheet; or a component, when there shall be one.
+    fn content(&self, reader: &mut Reader, title: Option<&str>) -> Option<Content> {
+        let named = reader.is_set("QLIK_EMBED");
+        let kind = reader.optional("QLIK_EMBED", EMBED, |text| match components::kind(text)? {
+            kind @ (Kind::Sheet | Kind::ClassicApp | Kind::Selections) => Ok(kind),
+            _ => Err("needs more than a sheet: describe the page in CONFIG_FILE"),
+        });
+        let sheet = match kind {
+            Some(Kind::Selections) => None,
+            Some(Kind::ClassicApp) => reader.optional("QLIK_SHEET_ID", SHEET, sheet_id),
+            _ => Some(reader.required("QLIK_SHEET_ID", SHEET, sheet_id)?),
+        };
+        if let Some(flow) = self.flow.filter(|flow| named && !flow.shows_components()) {
+            let reason = format!("is set, and the flow {} shows no components", flow.as_str());
+            reader.problem("QLIK_EMBED", reason, "set QLIK_FLOW to oauth or proxy");
+        }
+        let by_flow = (self.flow == Some(Flow::Oauth)).then_some(Kind::Sheet);
+        let Some(kind) = kind.or(by_flow) else { return sheet.filter(|_| !named).map(Content::Sheet) };
+        let shared =
+            components::Shared { app: self.app, theme: self.theme.as_deref(), language: self.language.as_deref() };
+        let mut attributes: Vec<_> = sheet.map(|id| ("sheet-id", id)).into_iter().collect();
+        components::dress(&mut attributes, kind, &shared);
+        let (title, width) = (title?.to_owned(), Grid::MOST_COLUMNS);
+        let component = Component { kind, title, app: Some(self.app?), attributes, width, height: None };
+        Some(Content::Components(Grid::of(component)))
+    }
 }
 
 pub(super) const APP: &str =
     "open the app in the tenant and copy the id behind /app/ in the address, such as 2d54bd8e-...-0a5c";
 pub(super) const SHEET: &str = "open the sheet in the tenant and copy the id behind /sheet/ in the address";
+pub(super) const OBJECT: &str =
+    "write the id of a visualization; the tenant shows it under Embed, in the visualization's menu";
+const EMBED: &str =
+    "write analytics/sheet, classic/app or analytics/selections; more of them [[pages]] in CONFIG_FILE can have";
 const THEME: &str = "write a theme id, such as breeze, or leave it out";
 const OPTIONS: &str = "list options of /single/, such as ctxmenu,currsel, or write none";
 const LANGUAGE: &str = "write a language such as de or pt-BR, or leave it out";
 const IDENTITY: &str = "write a word, or leave it out: then each session has its own";
-const FLOW: &str = "write auto, session or proxy; or leave it out";
+const FLOW: &str = "write auto, session, proxy or oauth; or leave it out";
 
 pub(super) fn app_id(text: &str) -> Result<Uuid, &'static str> {
     Uuid::try_parse(text).map_err(|_| "is not an app id, which is a GUID")
@@ -132,6 +173,10 @@ pub(super) fn app_id(text: &str) -> Result<Uuid, &'static str> {
 
 pub(super) fn sheet_id(text: &str) -> Result<String, &'static str> {
     name_of(text, "is not a sheet id")
+}
+
+fn object_id(text: &str) -> Result<String, &'static str> {
+    name_of(text, "is not the id of a visualization")
 }
 
 fn theme_id(text: &str) -> Result<String, &'static str> {

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use secrecy::ExposeSecret;
 
 use super::reader::{DURATION, Reader, duration, line, list};
-use super::{Server, SessionAges, frames, proxy, tls};
+use super::{Server, SessionAges, embed_csp, frames, proxy, tls};
 use crate::auth;
 use crate::identity::Source;
 use crate::origin::Origin;
@@ -29,6 +29,7 @@ pub(super) fn read(reader: &mut Reader) -> Option<Server> {
         })
         .unwrap_or_default();
     let frame_ancestors = frames::read(reader, public_url.as_ref());
+    let embed_csp = embed_csp::read(reader);
     let token_allowed_origins = reader
         .optional("TOKEN_ALLOWED_ORIGINS", "list origins such as https://portal.example", |text| {
             list(text).map(Origin::parse).collect::<Result<Vec<_>, _>>()
@@ -45,6 +46,7 @@ pub(super) fn read(reader: &mut Reader) -> Option<Server> {
         trusted_proxies,
         frame_ancestors,
         framed_by_other_sites,
+        embed_csp: embed_csp?,
         token_allowed_origins,
         shutdown_grace: shutdown_grace?,
     })

@@ -29,7 +29,7 @@ pub struct ToSetUp {
     pub sheet: Option<String>,
     /// Whether the configuration file has pages, which name their apps themselves.
     pub has_pages: bool,
-    /// Whether browsers call the tenant themselves: unless every page takes the proxy.
+    /// Whether browsers have sessions of their own at the tenant: unless every page takes the proxy, or tokens.
     pub uses_browser: bool,
     /// Whether groups are mapped, so that the tenant has to create them.
     pub maps_groups: bool,
@@ -52,8 +52,9 @@ pub fn load_setup(env: &Env, now: OffsetDateTime) -> Result<ToSetUp, Problems> {
     let pages = sources.list("pages");
     let has_pages = !pages.is_empty();
     let shared = reader.value("QLIK_FLOW").unwrap_or_default();
-    let calls_tenant = |page: &Value| page.get("flow").and_then(Value::as_str).unwrap_or(shared) != "proxy";
-    let uses_browser = if has_pages { pages.iter().any(calls_tenant) } else { shared != "proxy" };
+    let has_cookies = |flow: &str| !matches!(flow, "proxy" | "oauth");
+    let calls_tenant = |page: &Value| has_cookies(page.get("flow").and_then(Value::as_str).unwrap_or(shared));
+    let uses_browser = if has_pages { pages.iter().any(calls_tenant) } else { has_cookies(shared) };
     let of_groups = ["GROUPS_ALLOW", "GROUPS_RENAME", "GROUPS_PREFIX", "HEADER_GROUPS"];
     let maps_groups = of_groups.iter().any(|name| reader.is_set(name)) || reader.has_table("groups");
     let (hints, _) = reader.finish()?;

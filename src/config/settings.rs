@@ -70,6 +70,8 @@ pub const SETTINGS: &[Setting] = &[
     setting("QLIK_LANGUAGE"),
     setting("QLIK_IDENTITY").also(&["IDENTITY"]),
     setting("QLIK_FLOW"),
+    setting("QLIK_EMBED"),
+    setting("EMBED_CSP"),
     // proxy
     setting("PROXY_PATHS"),
     setting("QLIK_SESSION_IDLE").or("30m"),
@@ -141,7 +143,7 @@ pub const FOREIGN: &[(&str, &str)] = &[("REDIS_URL", "sessions are kept in the d
 
 /// A variable that begins so and is not known is probably a typing error.
 pub const OURS: &[&str] =
-    &["QLIK_", "PROXY_", "OIDC_", "TICKET_", "HEADER_", "SUBJECT_", "GROUPS_", "DATA_", "GALLERY_"];
+    &["QLIK_", "PROXY_", "OIDC_", "TICKET_", "HEADER_", "SUBJECT_", "GROUPS_", "EMBED_", "DATA_", "GALLERY_"];
 
 /// The setting of this name.
 pub fn find(name: &str) -> Option<&'static Setting> {

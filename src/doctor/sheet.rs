@@ -27,19 +27,21 @@ pub(super) async fn examine(doctor: &Doctor, login: Option<&Login>, tell: Tell<'
         }
     }
     let look = Look::new(Check::Frame, format!("GET {}", doctor.tenant("/single/")));
-    match (login, doctor.config.pages.all().first()) {
-        (Some(login), Some(page)) => tell(frame(doctor, page, login, look).await),
-        _ => tell(look.skip("nobody is signed in at the tenant")),
+    let framed = doctor.config.pages.all().iter().find_map(|page| Some((page, framed(page)?)));
+    match (login, framed) {
+        (Some(login), Some((page, id))) => tell(frame(doctor, page, &id, login, look).await),
+        (Some(_), None) => tell(look.skip("every page has components instead of a frame")),
+        (None, _) => tell(look.skip("nobody is signed in at the tenant")),
     }
 }
 
-/// The pages of each app: one socket is enough for all of them.
+/// The pages of each app: one socket is enough for all of them. A page with components may show several.
 fn by_app(pages: &[Page]) -> Vec<(Uuid, Vec<&Page>)> {
     let mut apps: Vec<(Uuid, Vec<&Page>)> = Vec::new();
-    for page in pages {
-        match apps.iter_mut().find(|(app, _)| *app == page.app) {
+    for (app, page) in pages.iter().flat_map(|page| page.apps().into_iter().map(move |app| (app, page))) {
+        match apps.iter_mut().find(|(known, _)| *known == app) {
             Some((_, of_app)) => of_app.push(page),
-            None => apps.push((page.app, vec![page])),
+            None => apps.push((app, vec![page])),
         }
     }
     apps
@@ -52,8 +54,8 @@ fn skip(page: &Page, checks: &[Check], why: &str, tell: Tell<'_>) {
 }
 
 /// Opens an app, and looks for what its pages show. The theme is looked up for the first of them.
-async fn open(doctor: &Doctor, app: Uuid, pages: &[&Page], login: &Login, tell: Tell<'_>) {
-    let app = app.to_string();
+async fn open(doctor: &Doctor, id: Uuid, pages: &[&Page], login: &Login, tell: Tell<'_>) {
+    let app = id.to_string();
     let look = Look::new(Check::Engine, format!("{}/app/{app}", doctor.config.tenant.origin).replacen("http", "ws", 1));
     let right = Right::Session { cookies: &login.cookies, csrf: login.csrf.as_ref() };
     let tenant = &doctor.config.tenant.origin;
@@ -62,7 +64,9 @@ async fn open(doctor: &Doctor, app: Uuid, pages: &[&Page], login: &Login, tell: 
             let title = engine.title().await.unwrap_or_default();
             tell(look.pass(format!("connected, and opened \u{201c}{title}\u{201d}")));
             for page in pages {
-                tell(content(page, &mut engine).await);
+                for (kind, id) in page.shown_of(id) {
+                    tell(content(page, kind, id, &mut engine).await);
+                }
             }
             if let Some(first) = pages.first() {
                 tell(theme(first, &mut engine).await);
@@ -90,11 +94,7 @@ fn refused(look: Look, problem: engine::Error, is_new: bool) -> Finding {
     look.advise(Outcome::Failure, found, advice)
 }
 
-async fn content(page: &Page, engine: &mut Engine) -> Finding {
-    let (kind, id) = match &page.content {
-        Content::Sheet(id) => ("sheet", id),
-        Content::Object(id) => ("object", id),
-    };
+async fn content(page: &Page, kind: &str, id: &str, engine: &mut Engine) -> Finding {
     let look = Look::new(Check::Sheet, format!("page {}, {kind} {id}", page.slug.as_str()));
     match engine.kind_of(id).await {
         Ok(Some(found)) if kind == "sheet" && found != "sheet" => {
@@ -124,12 +124,17 @@ async fn theme(page: &Page, engine: &mut Engine) -> Finding {
     }
 }
 
+/// What the frame of a page is asked to show, if it has one.
+fn framed(page: &Page) -> Option<String> {
+    match &page.content {
+        Content::Sheet(id) => Some(format!("sheet={id}")),
+        Content::Object(id) => Some(format!("obj={id}")),
+        Content::Components(_) => None,
+    }
+}
+
 /// A server can ask for the page; only a browser would show it.
-async fn frame(doctor: &Doctor, page: &Page, login: &Login, look: Look) -> Finding {
-    let id = match &page.content {
-        Content::Sheet(id) => format!("sheet={id}"),
-        Content::Object(id) => format!("obj={id}"),
-    };
+async fn frame(doctor: &Doctor, page: &Page, id: &str, login: &Login, look: Look) -> Finding {
     let address = doctor.tenant(&format!("/single/?appid={}&{id}", page.app));
     let response = match with_session(&doctor.client, &address, &login.cookies).await {
         Ok(response) => response,

@@ -4,13 +4,16 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::header::CONTENT_SECURITY_POLICY;
 use axum::response::{Html, IntoResponse, Redirect, Response};
+use tower_sessions::Session;
 
 use super::error::{Error, Site};
-use super::policy;
-use super::visitor::SignedIn;
+use super::visitor::{self, SignedIn};
+use super::{csrf, policy};
 use crate::app::App;
 use crate::audit::{self, Caller, Event, Refusal};
 use crate::identity::Identity;
+use crate::origin::Origin;
+use crate::pages::component::{Component, Grid};
 use crate::pages::{Content, Flow, Page, Selection};
 use crate::subjects::Resolution;
 
@@ -34,6 +37,7 @@ pub async fn page(
     State(app): State<App>,
     caller: Caller,
     who: Result<SignedIn, Error>,
+    session: Session,
     Path(slug): Path<String>,
 ) -> Result<Response, Error> {
     let refuse = |identity: Option<&Identity>, rule: Option<&str>, reason: Error| {
@@ -54,6 +58,18 @@ pub async fn page(
     // A browser that does not keep the tenant's cookies need not find that out for each page.
     let flow = if page.flow == Flow::Auto && who.is_proxied() { Flow::Proxy } else { page.flow };
     let proxy = app.server.proxy_origin();
+    let ancestors = &app.server.frame_ancestors;
+    let (components, policy) = match &page.content {
+        Content::Components(grid) => {
+            let components = Components::of(&app, page, flow, grid, who.engine_identity());
+            let more = &app.server.embed_csp;
+            let policy = policy::of_components(flow, components.met(), &components.nonce, more, ancestors);
+            (Some(components), policy)
+        }
+        _ => (None, policy::of_embed(flow, &app.tenant.origin, proxy, ancestors)),
+    };
+    // What the browser gets access tokens with.
+    let csrf = flow.uses_access_token().then(|| csrf::of(&app, &session)).flatten();
     let embed = EmbedPage {
         site: Site::of(&app),
         visitor: Some(who.name().to_owned()),
@@ -62,7 +78,7 @@ pub async fn page(
             slug: page.slug.to_string(),
             title: page.title.clone(),
             flow: flow.as_str(),
-            tenant: flow.uses_browser().then(|| app.tenant.origin.to_string()),
+            tenant: flow.meets_tenant().then(|| app.tenant.origin.to_string()),
             web_integration: app.tenant.web_integration.clone().filter(|_| flow.uses_browser()),
             token: flow.uses_browser().then(|| format!("/token/{}", page.slug)),
             proxy: flow.uses_proxy().then(|| proxy.to_string()),
@@ -75,9 +91,10 @@ pub async fn page(
             select: page.selections.iter().map(Selection::to_string).collect::<Vec<_>>().join("\n"),
             identity: page.engine_identity(who.engine_identity()),
             subject: subject.id,
+            csrf,
         },
+        components,
     };
-    let policy = policy::of_embed(flow, &app.tenant.origin, proxy, &app.server.frame_ancestors);
     Ok(([(CONTENT_SECURITY_POLICY, policy)], Html(embed.render()?)).into_response())
 }
 
@@ -109,6 +126,7 @@ struct EmbedPage {
     visitor: Option<String>,
     pages: Vec<PageLink>,
     page: Embed,
+    components: Option<Components>,
 }
 
 /// What the page's script is told, as `data-*` attributes. Nothing here is a secret.
@@ -137,4 +155,56 @@ struct Embed {
     identity: String,
     /// Who the visitor is to the tenant: the script refuses to show what the tenant would show somebody else.
     subject: String,
+    /// The session's token for what the script posts.
+    csrf: Option<String>,
+}
+
+/// Elements instead of a frame, and the one place where they are told how to meet the tenant (Qlik Cloud facts, section H.3).
+struct Components {
+    /// Where they meet it.
+    host: Origin,
+    /// How they show who they are there.
+    auth_type: &'static str,
+    /// Under which client's name they ask, in the flow `oauth`.
+    client: Option<String>,
+    /// The engine session that they share.
+    identity: String,
+    /// The app in which something is selected when the page opens.
+    app: String,
+    selections: Vec<Selection>,
+    grid: Grid,
+    /// Marks what this answer's own scripts put into the page.
+    nonce: String,
+}
+
+impl Components {
+    fn of(app: &App, page: &Page, flow: Flow, grid: &Grid, own_identity: &str) -> Self {
+        let (host, auth_type) = match flow {
+            Flow::Oauth => (&app.tenant.origin, "oauth2"),
+            // `none` adds cookies to calls of its own origin only. `cookie` adds them to those of another, such as the
+            // sibling's, too; the CSRF token that it asks for there, we answer (Qlik Cloud facts, section G.2).
+            _ if app.server.proxy_url.is_some() => (app.server.proxy_origin(), "cookie"),
+            _ => (app.server.proxy_origin(), "none"),
+        };
+        Self {
+            host: host.clone(),
+            auth_type,
+            client: app.tenant.oauth_client.clone().filter(|_| flow.uses_access_token()),
+            identity: page.engine_identity(own_identity),
+            app: page.app.to_string(),
+            selections: page.selections.clone(),
+            grid: grid.clone(),
+            nonce: visitor::random(),
+        }
+    }
+
+    fn met(&self) -> &Origin {
+        &self.host
+    }
+
+    /// How high it is, in pixels; nothing for the one that fills the page.
+    fn height(&self, component: &Component) -> Option<u16> {
+        let given = component.height.unwrap_or_else(|| component.kind.usual_height());
+        (!self.grid.is_filled()).then_some(given)
+    }
 }

@@ -1,5 +1,6 @@
 //! Content security policies (CSP level 3). They begin at `'none'` and name the tenant only where a page needs it. Pure.
 
+use crate::config::embed_csp::MoreSources;
 use crate::origin::Origin;
 use crate::pages::Flow;
 
@@ -33,6 +34,43 @@ pub fn of_embed(flow: Flow, tenant: &Origin, proxy: &Origin, frame_ancestors: &[
         &format!("frame-ancestors {ancestors}"),
     ]
     .join("; ")
+}
+
+/// Where the components' runtime has files of its own, in every flow (Qlik Cloud facts, sections G.1 and H.6).
+const CDN: &str = "https://cdn.qlikcloud.com";
+
+/// The policy of a page with components, which draw themselves with scripts of the tenant. `met` is where they meet it: the
+/// tenant, or the origin that passes requests on.
+///
+/// They put `<style>` into the page, hence the inline styles. An import map that the runtime makes is an inline script to
+/// browsers; it has the nonce, which is another one with each answer (Qlik Cloud facts, section H.6).
+pub fn of_components(flow: Flow, met: &Origin, nonce: &str, more: &MoreSources, frame_ancestors: &[String]) -> String {
+    let socket = met.websocket();
+    // What fails on the way through us may lead to a page of ours that says so.
+    let ours = if flow.uses_proxy() { "'self' " } else { "" };
+    let needed = [
+        ("script-src", format!("'self' 'nonce-{nonce}' {met} {CDN}")),
+        ("style-src", format!("'self' 'unsafe-inline' {CDN}")),
+        ("font-src", format!("'self' {CDN}")),
+        ("img-src", format!("'self' data: blob: {met} {CDN}")),
+        ("connect-src", format!("'self' {met} {socket} {CDN}")),
+        ("frame-src", format!("{ours}{met} {CDN}")),
+        ("worker-src", format!("'self' blob: {met}")),
+        ("child-src", format!("'self' blob: {met}")),
+        // Nothing, unless more is asked for.
+        ("media-src", String::new()),
+    ];
+    let mut directives = vec!["default-src 'none'".to_owned()];
+    for (name, sources) in needed {
+        let more = more.get(name).map(Vec::as_slice).unwrap_or_default();
+        let sources: Vec<_> =
+            sources.split(' ').chain(more.iter().map(String::as_str)).filter(|it| !it.is_empty()).collect();
+        if !sources.is_empty() {
+            directives.push(format!("{name} {}", sources.join(" ")));
+        }
+    }
+    directives.push(format!("form-action 'self'; base-uri 'none'; frame-ancestors {}", frame_ancestors.join(" ")));
+    directives.join("; ")
 }
 
 /// The policy of the list of pages, whose script searches it.
@@ -95,5 +133,36 @@ mod tests {
         }
         let plain = of_embed(Flow::Session, &origin("http://localhost:9"), &portal, &["'none'".into()]);
         assert!(plain.contains("connect-src 'self' http://localhost:9 ws://localhost:9;"), "{plain}");
+    }
+    #[test]
+    fn components_may_reach_where_they_meet_the_tenant_and_its_cdn() {
+        let there = |flow: Flow, met: &str, socket: &str, more: &MoreSources| {
+            let ours = if flow == Flow::Proxy { "'self' " } else { "" };
+            let script = more.get("script-src").map(|more| format!(" {}", more.join(" "))).unwrap_or_default();
+            let media = more.get("media-src").map(|more| format!("media-src {}; ", more.join(" "))).unwrap_or_default();
+            format!(
+                "default-src 'none'; script-src 'self' 'nonce-once' {met} https://cdn.qlikcloud.com{script}; \
+                 style-src 'self' 'unsafe-inline' https://cdn.qlikcloud.com; font-src 'self' https://cdn.qlikcloud.com; \
+                 img-src 'self' data: blob: {met} https://cdn.qlikcloud.com; \
+                 connect-src 'self' {met} {socket} https://cdn.qlikcloud.com; \
+                 frame-src {ours}{met} https://cdn.qlikcloud.com; worker-src 'self' blob: {met}; \
+                 child-src 'self' blob: {met}; {media}form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
+            )
+        };
+        let more: MoreSources = [
+            ("script-src", vec!["'unsafe-eval'".to_owned(), "https://a.example".to_owned()]),
+            ("media-src", vec!["blob:".to_owned()]),
+        ]
+        .into();
+        for (flow, met, socket) in [
+            (Flow::Oauth, "https://acme.eu.qlikcloud.com", "wss://acme.eu.qlikcloud.com"),
+            (Flow::Proxy, "https://analytics.portal.example", "wss://analytics.portal.example"),
+            (Flow::Proxy, "http://localhost:9", "ws://localhost:9"),
+        ] {
+            for more in [&MoreSources::new(), &more] {
+                let policy = of_components(flow, &origin(met), "once", more, &["'self'".into()]);
+                assert_eq!(policy, there(flow, met, socket, more));
+            }
+        }
     }
 }

@@ -67,7 +67,7 @@ impl Headers {
 fn frames_of(app: &App) -> String {
     let mut frames = "(self".to_owned();
     let others = [
-        app.pages.use_browser().then_some(&app.tenant.origin),
+        app.pages.meet_tenant().then_some(&app.tenant.origin),
         app.server.proxy_url.as_ref().filter(|_| app.pages.use_proxy()),
     ];
     for origin in others.into_iter().flatten() {

@@ -70,7 +70,7 @@ export class Notice {
     });
   }
 
-  /** The sheet is there: the panel goes, and focus with it into the sheet. */
+  /** The sheet is there: the panel goes, and focus with it into the sheet, or to where the components begin. */
   connected() {
     this.#automatic = 0;
     this.#enter("connected");
@@ -78,7 +78,7 @@ export class Notice {
     this.panel.hidden = true;
     this.frame.inert = false;
     this.alert.textContent = "";
-    if (focused) this.frame.querySelector("iframe")?.focus();
+    if (focused) (this.frame.querySelector("iframe") ?? this.stage).focus();
   }
 
   /** @param {Problem} problem */
@@ -101,7 +101,7 @@ export class Notice {
   offline() {
     const problem = new Problem("Your device has lost its network connection.", {
       title: "You are offline",
-      advice: "The sheet comes back by itself when the connection does.",
+      advice: "The page comes back by itself when the connection does.",
     });
     this.#fail("offline", problem, { button: "Reconnect now" });
   }

@@ -18,13 +18,14 @@
  * @property {string} token            our endpoint that mints the token
  * @property {string} subject          who the visitor is to the tenant
  * @property {string} origin           our public origin, the one that the tenant's web integration lists
+ * @property {string} csrf             this session's token for what is posted; empty but in the flow `oauth`
  */
 
 /**
  * `session`: the browser holds the tenant's cookies. `proxy`: our server does, and passes everything on. `auto`: the
- * first, and where the browser keeps no such cookies, the second.
+ * first, and where the browser keeps no such cookies, the second. `oauth`: the browser calls the tenant with access tokens.
  *
- * @typedef {"session" | "proxy" | "auto"} Flow
+ * @typedef {"session" | "proxy" | "auto" | "oauth"} Flow
  */
 
 /** What a page of each flow cannot do without. @type {Readonly<Record<Flow, readonly string[]>>} */
@@ -32,6 +33,7 @@ const REQUIRED = {
   session: ["tenant", "webIntegration", "app", "token", "subject", "origin"],
   proxy: ["proxy", "app", "subject", "origin"],
   auto: ["tenant", "webIntegration", "proxy", "app", "token", "subject", "origin"],
+  oauth: ["tenant", "app", "subject", "origin", "csrf"],
 };
 
 /**
@@ -44,7 +46,7 @@ const REQUIRED = {
 export function readPage(dataset, title) {
   const { flow } = dataset;
   if (!isFlow(flow)) throw new Error(`the page has no flow that is known: ${flow}`);
-  const content = dataset.sheet || dataset.object ? [] : ["sheet"];
+  const content = dataset.sheet || dataset.object || dataset.components ? [] : ["sheet"];
   const missing = [...REQUIRED[flow].filter((name) => !dataset[name]), ...content];
   if (missing.length > 0) throw new Error(`the page lacks ${missing.join(", ")}`);
   const value = (/** @type {string} */ name) => dataset[name] ?? "";
@@ -66,6 +68,7 @@ export function readPage(dataset, title) {
     token: value("token"),
     subject: value("subject"),
     origin: value("origin"),
+    csrf: value("csrf"),
   };
   return flow === "proxy" ? throughProxy(page) : page;
 }

@@ -19,6 +19,9 @@ import { known, named, ofAnswer } from "./advice.js";
  * @typedef {"unreadable" | "blocked" | "unusable"} Kind
  */
 
+/** The headline where a failure has none of its own. */
+export const UNTITLED = "The sheet cannot be shown";
+
 /** A failure with a sentence for the visitor. */
 export class Problem extends Error {
   /**
@@ -29,7 +32,7 @@ export class Problem extends Error {
     super(what, { cause });
     this.name = "Problem";
     /** Headline. */
-    this.title = title ?? "The sheet cannot be shown";
+    this.title = title ?? UNTITLED;
     /** What the visitor or the administrator can do. */
     this.advice = advice;
     /** Status, code and trace id for the administrator; never a token. */
@@ -64,6 +67,20 @@ export const signedOut = () =>
     advice: "Sign in again to see this page.",
     // This page itself: for somebody signed out it leads to the sign-in, and that leads back.
     way: { href: location.pathname + location.search, label: "Sign in" },
+  });
+
+/**
+ * This page was made for a session that is not the one of the browser any more: somebody has signed in again, perhaps somebody
+ * else. What it shows has to be made anew.
+ *
+ * @param {Answer} answer
+ */
+export const outdated = (answer) =>
+  new Problem("You have signed in again since this page was opened.", {
+    title: "This page is out of date",
+    advice: "Reload it to go on.",
+    detail: describe(ASKED.accessToken, answer),
+    way: { href: location.pathname + location.search, label: "Reload the page" },
   });
 
 /**
@@ -139,7 +156,7 @@ export const anotherUser = (advice) =>
 /** @type {Verdict} */
 const CROWDED = { what: "Too many people are signing in at this moment.", advice: "Your turn comes in a moment." };
 
-/** @typedef {"check" | "token" | "login" | "csrf" | "handOver" | "proxy"} Step */
+/** @typedef {"check" | "token" | "login" | "csrf" | "handOver" | "proxy" | "accessToken"} Step */
 
 /** @type {Readonly<Record<Step, string>>} */
 const ASKED = {
@@ -149,6 +166,7 @@ const ASKED = {
   csrf: "csrf-token",
   handOver: "hand-over",
   proxy: "users/me through the portal",
+  accessToken: "access-token",
 };
 
 /** @type {Readonly<Record<number, Verdict>>} */
@@ -200,7 +218,8 @@ function verdictOn(step, answer) {
  * @param {Step} step
  * @param {string} code
  */
-const isOurs = (step, code) => step === "token" || step === "handOver" || (step === "proxy" && isOurCode(code));
+const isOurs = (step, code) =>
+  ["token", "handOver", "accessToken"].includes(step) || (step === "proxy" && isOurCode(code));
 
 /**
  * Codes of our server are small letters, which no code of Qlik's has ("Qlik Cloud facts", section I).
@@ -232,6 +251,7 @@ const OUR_CODES = {
 const OUR_ADVICE = new Map([
   ["denied", "Ask your administrator to complete your account."],
   ["subject_taken", "Ask your administrator whose it shall be."],
+  ["no_user", "Ask your administrator to add you to Qlik Cloud."],
   ["no_qlik_user", "Ask your administrator to name or to invite your user in Qlik Cloud."],
   ["tenant_unavailable", "Try again in a moment."],
 ]);

@@ -111,9 +111,9 @@ export async function askTenant(page, url, { signal, headers = {}, ...request })
  *
  * @param {string} path
  * @param {AbortSignal} signal
- * @param {{ method?: string, body?: URLSearchParams }} [post]
+ * @param {{ method?: string, headers?: Record<string, string>, body?: URLSearchParams }} [post]
  */
-export async function askPortal(path, signal, post = {}) {
+export async function askPortal(path, signal, { headers, ...post } = {}) {
   const bounded = within(TIMEOUT_MS, signal);
   try {
     return await fetch(path, {
@@ -122,7 +122,7 @@ export async function askPortal(path, signal, post = {}) {
       credentials: "same-origin",
       cache: "no-store",
       redirect: "manual",
-      headers: { accept: "application/json" },
+      headers: { accept: "application/json", ...headers },
       signal: bounded,
     });
   } catch (thrown) {

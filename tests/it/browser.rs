@@ -6,6 +6,7 @@
 mod access;
 mod admin;
 mod audit;
+mod components;
 mod cookies;
 mod disconnects;
 mod failures;

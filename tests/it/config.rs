@@ -12,6 +12,7 @@ use time::Duration;
 
 use crate::portal::{KEY, settings};
 
+mod components;
 mod file;
 mod pages;
 mod proxy;

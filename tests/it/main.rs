@@ -5,6 +5,7 @@ mod admin;
 mod audit;
 mod binary;
 mod browser;
+mod components;
 mod config;
 mod data;
 mod denied;

@@ -31,7 +31,7 @@ describe("the page", () => {
   test("tells which attribute of its flow is missing", () => {
     assert.throws(() => readPage({ ...dataset, flow: "auto" }, ""), /lacks proxy/);
     assert.throws(() => readPage({ ...dataset, flow: "session", webIntegration: "" }, ""), /lacks webIntegration/);
-    for (const flow of [undefined, "", "oauth", "toString"]) {
+    for (const flow of [undefined, "", "magic", "toString"]) {
       assert.throws(() => readPage({ ...dataset, flow }, ""), /no flow that is known/);
     }
   });

@@ -1,21 +1,21 @@
 //! `[[pages]]` in the configuration file: one entry a page. What an entry leaves out, the variables say for all.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Display;
 
 use toml::{Table, Value};
 
+use super::entry::{Entry, texts};
 use super::{
-    APP, FLOW, IDENTITY, LANGUAGE, OPTIONS, SHEET, Shared, THEME, app_id, flow, language, name_of, options, sheet_id,
-    theme_id,
+    APP, FLOW, IDENTITY, LANGUAGE, OBJECT, OPTIONS, SHEET, Shared, THEME, app_id, components, flow, language,
+    object_id, options, sheet_id, theme_id,
 };
-use crate::config::file::scalar;
 use crate::config::reader::{Reader, line};
 use crate::identity::{Account, Source};
-use crate::pages::{Audience, Content, Page, Pages, Selection, Slug};
+use crate::pages::component::Kind;
+use crate::pages::{Audience, Content, Flow, Page, Pages, Selection, Slug};
 
-/// What an entry can have.
-const KEYS: [&str; 12] = [
+/// What an entry can have, besides what describes its one component.
+const KEYS: [&str; 15] = [
     "slug",
     "title",
     "app",
@@ -28,6 +28,9 @@ const KEYS: [&str; 12] = [
     "identity",
     "flow",
     "visible_to",
+    "embed",
+    "embeds",
+    "columns",
 ];
 /// Every visitor's list and menu have them all.
 const MOST_PAGES: usize = 500;
@@ -36,14 +39,14 @@ const LONGEST_SELECTIONS: usize = 2000;
 
 const SLUG: &str = "write the page's name in addresses: small letters, digits and hyphens, at most 64, such as sales";
 const TITLE: &str = "write a title for the page";
-const OBJECT: &str = "write the id of a visualization; the tenant shows it under Embed, in the visualization's menu";
 const SELECTIONS: &str =
     "write fields and their values, such as selections = { Region = \"Europe\", Year = [2025, 2026] }";
 const VISIBLE_TO: &str = "write \"everyone\", or such as { groups = [\"Sales\"], identities = [\"oidc:ada\"] }";
 
 /// All entries. `None` after a problem.
 pub(super) fn read(reader: &mut Reader, entries: Vec<(String, Table)>, shared: &Shared) -> Option<Pages> {
-    for (variable, instead) in [("QLIK_SHEET_ID", "sheet or object"), ("QLIK_TITLE", "title")] {
+    for (variable, instead) in [("QLIK_SHEET_ID", "sheet or object"), ("QLIK_TITLE", "title"), ("QLIK_EMBED", "embed")]
+    {
         let is_the_gallerys = variable == "QLIK_SHEET_ID" && reader.value("GALLERY") == Some("true");
         if reader.is_set(variable) && !is_the_gallerys {
             reader.hint(format!("{variable} has no effect beside [[pages]]: each entry has its own {instead}"));
@@ -56,37 +59,41 @@ pub(super) fn read(reader: &mut Reader, entries: Vec<(String, Table)>, shared: &
     let mut pages = Vec::new();
     let mut taken = BTreeMap::new();
     for (name, keys) in entries {
-        pages.extend(Entry { name, keys, reader }.read(&mut taken, shared));
+        pages.extend(Entry { name, keys, reader }.page(&mut taken, shared));
     }
     let slugs: Vec<_> = pages.iter().map(|page: &Page| page.slug.as_str()).collect();
     reader.derived("[[pages]]", slugs.join(", "), "CONFIG_FILE");
     Some(Pages::new(pages))
 }
 
-/// An entry: its keys are taken out one by one, and what is left is not known.
-struct Entry<'r, 'e> {
-    /// As problems call it.
-    name: String,
-    keys: Table,
-    reader: &'r mut Reader<'e>,
+/// What is left to choose between when an entry names no component.
+enum Framed {
+    Content(Content),
+    Component(Kind),
 }
 
+/// A page.
 impl Entry<'_, '_> {
     /// All of it, so that one report has every problem; `None` after some of them. `taken` has the slugs of the entries
     /// before, and whose they are.
-    fn read(mut self, taken: &mut BTreeMap<String, String>, shared: &Shared) -> Option<Page> {
+    fn page(mut self, taken: &mut BTreeMap<String, String>, shared: &Shared) -> Option<Page> {
         let slug = self.slug(taken);
         let title = self.required("title", TITLE, line);
         let app = self.app(shared);
-        let content = self.content();
         let theme = self.or_shared("theme", THEME, theme_id, &shared.theme);
-        let options = self.text("options", OPTIONS, options).or(shared.options.clone());
         let language = self.or_shared("language", LANGUAGE, language, &shared.language);
+        let has_options = self.has("options");
+        let options = self.text("options", OPTIONS, options).or(shared.options.clone());
         let identity = self.or_shared("identity", IDENTITY, line, &shared.identity);
         let flow = self.text("flow", FLOW, flow).or(shared.flow);
+        let common = components::Shared { app, theme: theme.as_deref(), language: language.as_deref() };
+        let content = self.content(flow, title.as_deref(), &common);
         let selections = self.selections();
+        if let Some(Content::Components(_)) = content {
+            self.check_components(has_options, &selections);
+        }
         let visible_to = self.audience();
-        self.report_strangers();
+        self.report_strangers(&KEYS);
         Some(Page {
             slug: slug?,
             title: title?,
@@ -123,18 +130,80 @@ impl Entry<'_, '_> {
         shared.app
     }
 
-    fn content(&mut self) -> Option<Content> {
-        let of_object = |text: &str| name_of(text, "is not the id of a visualization").map(Content::Object);
-        match (self.has("sheet"), self.has("object")) {
-            (true, false) => self.text("sheet", SHEET, |text| sheet_id(text).map(Content::Sheet)),
-            (false, true) => self.text("object", OBJECT, of_object),
-            (both, _) => {
-                let reason = if both { "has both sheet and object" } else { "has neither sheet nor object" };
-                self.keys.remove("sheet");
-                self.keys.remove("object");
-                self.reader.problem(&self.name, reason, "write one of the two: what the page shows");
-                None
+    /// A frame; or components, when the entry or its flow asks for them.
+    fn content(&mut self, flow: Option<Flow>, title: Option<&str>, shared: &components::Shared<'_>) -> Option<Content> {
+        let has_list = self.keys.contains_key("embeds");
+        let asked = if has_list { "embeds" } else { "embed" };
+        let grid = if has_list {
+            self.refuse("is for a page with one component, and this one has embeds", &["embed", "height"]);
+            self.refuse("is for a page with one component, and this one has embeds", &components::TOLD);
+            components::several(self, shared)
+        } else if self.has("embed") {
+            let kinds = components::kinds();
+            let kind = self.text("embed", &kinds, components::kind);
+            self.refuse("is for a page with several components", &["columns"]);
+            if kind.is_none() {
+                // What belongs to it is not known either.
+                components::TOLD.iter().for_each(|key| drop(self.keys.remove(*key)));
             }
+            kind.and_then(|kind| components::only(self, kind, title, shared))
+        } else {
+            self.keys.remove("embed");
+            self.refuse("is for a page with several components", &["columns"]);
+            return match self.framed(flow == Some(Flow::Oauth))? {
+                Framed::Component(kind) => components::only(self, kind, title, shared).map(Content::Components),
+                Framed::Content(content) => Some(content),
+            };
+        };
+        if let Some(flow) = flow.filter(|flow| !flow.shows_components()) {
+            let reason = format!("is set, and the flow {} shows no components", flow.as_str());
+            self.problem(asked, reason, "let the page have the flow oauth or proxy");
+        }
+        grid.map(Content::Components)
+    }
+
+    /// What the two keys of a frame say; in a flow without frames, which component they mean.
+    fn framed(&mut self, by_component: bool) -> Option<Framed> {
+        let (has_sheet, has_object) = (self.has("sheet"), self.has("object"));
+        if has_sheet == has_object {
+            let reason = if has_sheet { "has both sheet and object" } else { "has neither sheet nor object" };
+            self.reader.problem(&self.name, reason, "write one of the two: what the page shows");
+            ["sheet", "object"].iter().for_each(|key| drop(self.keys.remove(*key)));
+            return None;
+        }
+        if by_component {
+            return Some(Framed::Component(if has_sheet { Kind::Sheet } else { Kind::Chart }));
+        }
+        let content = if has_sheet {
+            self.text("sheet", SHEET, |text| sheet_id(text).map(Content::Sheet))
+        } else {
+            self.text("object", OBJECT, |text| object_id(text).map(Content::Object))
+        };
+        self.keys.remove(if has_sheet { "object" } else { "sheet" });
+        self.refuse("is for components, and this page has a frame", &["height"]);
+        self.refuse("is for components, and this page has a frame", &components::TOLD);
+        content.map(Framed::Content)
+    }
+
+    /// Keys that say something elsewhere, and nothing here.
+    fn refuse(&mut self, reason: &str, keys: &[&str]) {
+        for key in keys {
+            if self.keys.remove(*key).is_some() {
+                self.problem(key, reason, "remove it; for components, see embed and embeds in docs/pages.md");
+            }
+        }
+    }
+
+    /// What holds for frames alone.
+    fn check_components(&mut self, has_options: bool, selections: &[Selection]) {
+        if has_options {
+            self.problem("options", "is for frames, and this page has components", "remove it; see context instead");
+        }
+        // The element that selects parts its values so (Qlik Cloud facts, section H.3).
+        let parted = selections.iter().flat_map(|selection| &selection.values).find(|value| value.contains(';'));
+        if let Some(value) = parted {
+            let reason = format!("has {value:?}, which a component cannot select");
+            self.problem("selections", reason, "leave out what has a semicolon");
         }
     }
 
@@ -216,72 +285,6 @@ impl Entry<'_, '_> {
         }
         known
     }
-
-    fn report_strangers(&mut self) {
-        let strangers: Vec<_> = std::mem::take(&mut self.keys).into_iter().map(|(key, _)| key).collect();
-        for key in strangers {
-            let likeness = |known: &&str| strsim::normalized_damerau_levenshtein(known, &key);
-            let nearest = KEYS.iter().copied().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-            let remedy = match nearest.filter(|known| likeness(known) > 0.6) {
-                Some(known) => format!("did you mean {known}?"),
-                None => format!("remove it; an entry has {}", KEYS.join(", ")),
-            };
-            self.problem(&key, "is not known", remedy);
-        }
-    }
-
-    fn problem(&mut self, key: &str, reason: impl Display, remedy: impl Display) {
-        self.reader.problem(&format!("{}: {key}", self.name), reason, remedy);
-    }
-
-    /// Empty counts as not set, as in variables.
-    fn has(&self, key: &str) -> bool {
-        self.keys.get(key).is_some_and(|value| !is_blank(value))
-    }
-
-    fn text<T>(&mut self, key: &str, remedy: &str, parse: impl FnOnce(&str) -> Result<T, &'static str>) -> Option<T> {
-        let value = self.keys.remove(key).filter(|value| !is_blank(value))?;
-        let parsed = scalar(&value).ok_or("is not text").and_then(|text| parse(text.trim()));
-        parsed.map_err(|reason| self.problem(key, reason, remedy)).ok()
-    }
-
-    fn required<T>(
-        &mut self,
-        key: &str,
-        remedy: &str,
-        parse: impl FnOnce(&str) -> Result<T, &'static str>,
-    ) -> Option<T> {
-        if !self.has(key) {
-            self.keys.remove(key);
-            self.problem(key, "is not set", remedy);
-        }
-        self.text(key, remedy, parse)
-    }
-
-    /// The entry's own, or what holds for all. An empty text is none, also when there is one for all.
-    fn or_shared(
-        &mut self,
-        key: &str,
-        remedy: &str,
-        parse: impl FnOnce(&str) -> Result<String, &'static str>,
-        shared: &Option<String>,
-    ) -> Option<String> {
-        if self.keys.contains_key(key) { self.text(key, remedy, parse) } else { shared.clone() }
-    }
-}
-
-fn is_blank(value: &Value) -> bool {
-    value.as_str().is_some_and(|text| text.trim().is_empty())
-}
-
-/// One text or number, or a list of them.
-fn texts(value: &Value) -> Option<Vec<String>> {
-    let one = |value: &Value| match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Integer(number) => Some(number.to_string()),
-        _ => None,
-    };
-    value.as_array().map_or_else(|| one(value).map(|text| vec![text]), |list| list.iter().map(one).collect())
 }
 
 /// The key of an identity. Names of accounts are brought to the form in which they sign in.

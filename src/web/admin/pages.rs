@@ -6,6 +6,7 @@ use axum::response::Html;
 
 use super::{Admin, Part};
 use crate::app::App;
+use crate::pages::component::Component;
 use crate::pages::{Audience, Content, Page, Selection};
 use crate::web::error::{Error, Site};
 
@@ -56,6 +57,14 @@ impl Row {
             content: match &page.content {
                 Content::Sheet(id) => format!("sheet {id}"),
                 Content::Object(id) => format!("object {id}"),
+                Content::Components(grid) => {
+                    let told = |component: &Component| {
+                        let ids =
+                            ["sheet-id", "object-id", "field-id"].iter().find_map(|name| component.attribute(name));
+                        format!("{} {}", component.kind.as_str(), ids.unwrap_or_default()).trim_end().to_owned()
+                    };
+                    grid.components.iter().map(told).collect::<Vec<_>>().join(", ")
+                }
             },
             flow: page.flow.as_str(),
             audience: match &page.visible_to {

@@ -81,6 +81,17 @@ impl Scene {
         Self::build(listener, url, tenant, &[("CONFIG_FILE", path.to_str().expect("a path"))]).await
     }
 
+    /// The portal under this name, and perhaps another beside it, before somebody else's tenant, with these settings.
+    pub async fn before(tenant: &str, name: &str, sibling: Option<&str>, more: &[(&str, &str)]) -> Self {
+        let listener = serve::bind(LOOPBACK).expect("a free port");
+        let at = |name: &str| format!("http://{name}:{}", port(&listener));
+        let (url, sibling) = (at(name), sibling.map(at));
+        let mut settings = vec![("QLIK_TENANT", tenant)];
+        settings.extend(sibling.as_deref().map(|sibling| ("PROXY_URL", sibling)));
+        let unused = trusting(&url);
+        Self::build(listener, url, unused, &[&settings[..], more].concat()).await
+    }
+
     /// Portal and tenant on two different sites, both with TLS, as in production. The page lets the browser call the tenant.
     pub async fn on_two_sites(sites: Sites<'_>) -> Self {
         Self::with_tls(serve::bind(LOOPBACK).expect("a free port"), sites, |_| {}, &[("QLIK_FLOW", "session")]).await

@@ -9,7 +9,7 @@ use super::load_in;
 use crate::portal::APP_ID;
 
 /// Without the sheet of the variables, which a list does not need.
-fn load_file(file: &str, changes: &[(&str, &str)]) -> Result<Loaded, Problems> {
+pub fn load_file(file: &str, changes: &[(&str, &str)]) -> Result<Loaded, Problems> {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("portal.toml");
     fs::write(&path, file).expect("written");
@@ -23,7 +23,7 @@ fn pages(file: &str, changes: &[(&str, &str)]) -> Vec<Page> {
     loaded.config.pages.all().to_vec()
 }
 
-fn problems(file: &str) -> Vec<(String, String)> {
+pub fn problems(file: &str) -> Vec<(String, String)> {
     let Problems { problems, .. } = load_file(file, &[]).expect_err(file);
     let told = |Problem { variable, reason, remedy }: Problem| {
         assert!(remedy.len() > 10, "{variable} {reason}: {remedy}");
@@ -33,7 +33,7 @@ fn problems(file: &str) -> Vec<(String, String)> {
 }
 
 /// An entry that is good but for what the case adds.
-fn entry(keys: &str) -> String {
+pub fn entry(keys: &str) -> String {
     format!("[[pages]]\nslug = \"sales\"\ntitle = \"Sales\"\n{keys}\n")
 }
 
@@ -239,7 +239,7 @@ fn all_mistakes_of_all_entries_stand_in_one_report() {
          \n      open the app in the tenant and copy the id behind /app/ in the address, such as 2d54bd8e-...-0a5c\n\
          \n  [[pages]] 3 (sales): colour is not known\
          \n      remove it; an entry has slug, title, app, sheet, object, theme, options, language, selections, identity, \
-         flow, visible_to\n\
+         flow, visible_to, embed, embeds, columns\n\
          \n  [[pages]] 3 (sales): themes is not known\
          \n      did you mean theme?\n\
          \n  [[pages]] 4 (sales): slug is that of [[pages]] 3 (sales) too\
