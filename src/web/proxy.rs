@@ -157,7 +157,14 @@ impl Gate {
         } else {
             let caller = Caller { request: id.0, address: address::of_client(app, &request) };
             let asserted = upstream::asserted(app, caller, &mut request)?;
-            let guest = parts.guests.find(app, *place, request.headers()).await?;
+            let guest = match parts.guests.find(app, *place, request.headers()).await {
+                Err(Error::SignedOut) if pass::is_for_anybody(app, target, &request) => {
+                    let mut response = pass::as_nobody(app, target, request).await?;
+                    origins::share(response.headers_mut(), origin);
+                    return Ok(response);
+                }
+                found => found?,
+            };
             upstream::agree(*place == Place::Portal, guest.identity(), asserted.as_ref())?;
             if request.headers().contains_key(UPGRADE) {
                 Box::pin(socket::open(app, &parts.guests, &guest, caller, target, request)).await?

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
-use axum::http::header::{CONTENT_LENGTH, LOCATION};
+use axum::http::header::{CONTENT_LENGTH, LOCATION, UPGRADE};
 use axum::http::request::Parts;
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::response::Response;
 use bytes::Bytes;
 use url::form_urlencoded;
@@ -17,7 +17,7 @@ use super::own;
 use crate::app::App;
 use crate::audit::Caller;
 use crate::errand::Visit;
-use crate::proxy::{Passed, Target};
+use crate::proxy::{Credentials, Passed, Target};
 use crate::tenant_session::TenantSession;
 use crate::web::Error;
 
@@ -26,6 +26,8 @@ const REPEATABLE: u64 = 64 * 1024;
 /// What redirects to the visitor's own address, which a proxy follows itself (Qlik Cloud facts, sections E and G.1).
 const FOLLOWED: [&str; 2] = ["/api/v1/users/me", "/api/v1/tenants/me"];
 const MOST_HOPS: usize = 3;
+/// What browsers ask with when they look for a worker.
+const WORKER: &str = "service-worker";
 
 /// Passes a request on.
 ///
@@ -39,7 +41,7 @@ pub async fn on(
     request: Request,
 ) -> Result<Response, Error> {
     // A worker would stand between every page of this origin and us, for good (Service Workers, section 4.2.3).
-    if request.headers().contains_key("service-worker") {
+    if request.headers().contains_key(WORKER) {
         return Err(Error::NoSuchPage);
     }
     if !apps_of(target).iter().all(|id| app.pages.opens_app(id, guest.identity())) {
@@ -53,6 +55,25 @@ pub async fn on(
         Err(Error::Passage(_)) if locale => Ok(own::no_locale()),
         other => other,
     }
+}
+
+/// Whether this is a script of the runtime that draws components. Pages of other origins load it from the tenant before anybody
+/// is anybody there (Qlik Cloud facts, section H.3), so it is no visitor's. Browsers ask for the modules of another origin, such
+/// as the sibling, without cookies (HTML, "fetch a single module script").
+pub fn is_for_anybody(app: &App, target: &Target, request: &Request) -> bool {
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let is_more = [UPGRADE.as_str(), WORKER].iter().any(|name| request.headers().contains_key(*name));
+    reads && !is_more && target.path().starts_with("/qlik-embed/") && app.pages.pass_components()
+}
+
+/// Passes on what is for anybody, in nobody's name.
+///
+/// # Errors
+/// When there is no answer.
+pub async fn as_nobody(app: &App, target: &Target, request: Request) -> Result<Response, Error> {
+    let (head, _) = request.into_parts();
+    let nobody = Credentials { cookies: HeaderValue::from_static(""), csrf: None };
+    Ok(app.proxy.send(target, &head, Body::empty(), &nobody).await?.response)
 }
 
 /// A request under way.

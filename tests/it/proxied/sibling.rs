@@ -77,6 +77,37 @@ async fn the_tenant_is_at_its_own_origin_and_nowhere_else() {
 }
 
 #[tokio::test]
+async fn scripts_that_draw_components_are_for_anybody_where_there_are_components_and_nothing_else_is() {
+    const SCRIPT: &str = "/qlik-embed/main.js";
+    let urls = [("PUBLIC_URL", PORTAL), ("PROXY_URL", SIBLING), ("QLIK_FLOW", "proxy")];
+    for (embed, passes) in [("analytics/sheet", true), ("", false)] {
+        let proxied = Proxied::with(&[&urls[..], &[("QLIK_EMBED", embed)]].concat(), |_| {}).await;
+        let mut there = at_sibling(&proxied.portal);
+        // Without cookies, as browsers ask for modules of another origin.
+        let module = [("origin", PORTAL), ("sec-fetch-site", "same-site"), ("sec-fetch-dest", "script")];
+        let answer = there.send(Method::GET, SCRIPT, &module, "").await;
+        assert_eq!((answer.status != StatusCode::UNAUTHORIZED, proxied.asked(SCRIPT)), (passes, usize::from(passes)));
+        if passes {
+            assert_eq!(answer.header("access-control-allow-origin"), PORTAL);
+        }
+        let asked = proxied.control().requests();
+        assert!(asked.iter().all(|request| request.path != "/login/jwt-session"), "in nobody's name");
+        let post = [("origin", PORTAL), ("sec-fetch-site", "same-site"), ("content-length", "0")];
+        assert_refused(&there.send(Method::POST, SCRIPT, &post, "").await, StatusCode::UNAUTHORIZED, "session_expired");
+        let worker = [("service-worker", "script"), ("sec-fetch-dest", "serviceworker")];
+        assert_refused(
+            &there.send(Method::GET, SCRIPT, &worker, "").await,
+            StatusCode::UNAUTHORIZED,
+            "session_expired",
+        );
+        for path in ["/resources/a.js", "/api/v1/users/me", "/assets/x"] {
+            let answer = there.send(Method::GET, path, &module, "").await;
+            assert_refused(&answer, StatusCode::UNAUTHORIZED, "session_expired");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_code_is_good_once_and_for_a_minute() {
     let proxied = open().await;
     let mut ada = proxied.portal.signed_in("ada").await;
