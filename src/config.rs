@@ -215,7 +215,7 @@ pub fn load(env: &Env, now: OffsetDateTime) -> Result<Loaded, Problems> {
     let server = server::read(&mut reader);
     log(&mut reader);
     let tenant = page::tenant(&mut reader);
-    let pages = page::read(&mut reader);
+    let mut pages = page::read(&mut reader);
     let proxy_paths = proxy::paths(&mut reader);
     let tenant_session = proxy::tenant_session(&mut reader);
     let needs_token = pages.as_ref().is_none_or(|pages| pages.all().iter().any(|page| !page.flow.uses_access_token()));
@@ -235,7 +235,7 @@ pub fn load(env: &Env, now: OffsetDateTime) -> Result<Loaded, Problems> {
     let right = access.as_ref().and_then(Option::as_ref);
     let access_token = oauth::read(&mut reader, oauth_client, right, logins_a_minute);
     let data = gallery::data(&mut reader);
-    let gallery = gallery::read(&mut reader);
+    let gallery = gallery::read(&mut reader, &mut pages, &data);
     let store = server::store(&mut reader);
     let session = server::session(&mut reader);
     let admin_groups = admin::groups(&mut reader, server.as_ref(), pages.as_ref());

@@ -239,11 +239,21 @@ pub struct Gallery {
     pub assistant: Option<String>,
 }
 
+impl Gallery {
+    /// The slug of its page.
+    pub const SLUG: &str = "gallery";
+}
+
 /// All pages, in the order in which they are shown.
 #[derive(Clone, Debug)]
 pub struct Pages(Vec<Page>);
 
 impl Pages {
+    /// Adds a page behind the others.
+    pub fn add(&mut self, page: Page) {
+        self.0.push(page);
+    }
+
     /// A catalogue of these pages.
     pub fn new(pages: Vec<Page>) -> Self {
         Self(pages)

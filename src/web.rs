@@ -77,6 +77,7 @@ fn pages(app: &App, headers: security::Headers) -> Router {
         .route("/hypercube", get(data::table))
         .route("/user-attributes", get(data::attributes))
         .route("/config", post(gallery::config))
+        .route("/gallery", get(gallery::show))
         .layer(CompressionLayer::new());
     let mut sign_in = Router::new().route("/login", get(login::form));
     if app.guests {

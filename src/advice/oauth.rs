@@ -4,7 +4,7 @@ use super::{Advice, Retry, Who, says};
 
 const OAUTH: Option<&str> = Some("Administration, OAuth: the client");
 const NOT_KNOWN: &str = "Qlik Cloud did not say who you are there.";
-const NOT_FOR_YOU: &str = "Qlik Cloud does not let the portal open it for you.";
+const NOT_FOR_YOU: &str = "Qlik Cloud does not let the portal open this for you.";
 const NOT_YOURS: &str = "Nothing is wrong with your account. If it lasts, an administrator finds the reason in the log of the portal's server.";
 
 pub(super) const ENTRIES: &[&Advice] = &[
@@ -76,7 +76,7 @@ pub(super) static OAUTH_FORBIDDEN: Advice = Advice {
     where_to_click: OAUTH,
     retry: Retry::No,
     visitor: says(
-        "Qlik Cloud does not open it for you: your user there may be disabled, or have too many sessions.",
+        "Qlik Cloud does not open this for you: your user there may be disabled, or have too many sessions.",
         "An administrator of the tenant can see to that.",
     ),
 };

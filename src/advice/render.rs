@@ -162,9 +162,11 @@ pub(super) fn in_browser() -> BTreeSet<&'static str> {
     let closes = CLOSES.iter().chain(&CLOSES_WHEN_OPEN).map(|row| row.1);
     let errors = ERRORS.iter().map(|row| row.1);
     let steps = STATUSES.iter().filter(|((at, _), _)| STEPS.iter().any(|(_, step)| step == at)).map(|row| row.1);
+    // What our server says of a token that it asked for.
+    let granted = STATUSES.iter().filter(|((at, _), _)| *at == At::OauthToken).map(|row| row.1);
     let others = STEPS.iter().map(|(_, at)| other(*at)).chain(otherwise().map(|row| row.1));
     let no_cookies = of(&Answer::Found(Sign::CookiesNotSet));
-    let all = words.chain(closes).chain(errors).chain(steps).chain(others).chain([no_cookies]);
+    let all = words.chain(closes).chain(errors).chain(steps).chain(granted).chain(others).chain([no_cookies]);
     all.map(|advice| advice.id).collect()
 }
 

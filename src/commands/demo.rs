@@ -125,6 +125,7 @@ fn configuration(
 ) -> anyhow::Result<Config> {
     let database = format!("sqlite:{}", places.folder.join("demo.db").display());
     let file = places.folder.join(PAGES_FILE).display().to_string();
+    let snapshot = format!("snapshot-id={}", demo::KPI_ID);
     let (listen, frame_ancestors) = (places.listen.to_string(), format!("self,{}", places.host));
     let env: Env = [
         ("LISTEN", listen.as_str()),
@@ -149,6 +150,7 @@ fn configuration(
         ("GALLERY_OBJECT", demo::CHART_ID),
         ("GALLERY_FIELD", "Region"),
         ("GALLERY_ASSISTANT", "demo-assistant"),
+        ("GALLERY_SNAPSHOT", &snapshot),
         ("SIGN_IN", "password, ticket"),
         ("TICKET_ISSUER", places.host),
         ("TICKET_SECRET", ticket_secret.expose_secret()),

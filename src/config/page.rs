@@ -10,6 +10,9 @@ use crate::pages::{Audience, Content, Flow, Page, Pages, Slug};
 use crate::qlik::Tenant;
 
 mod components;
+
+pub(super) use components::is_free;
+
 mod entry;
 mod list;
 
@@ -149,7 +152,8 @@ impl Shared {
         let mut attributes: Vec<_> = sheet.map(|id| ("sheet-id", id)).into_iter().collect();
         components::dress(&mut attributes, kind, &shared);
         let (title, width) = (title?.to_owned(), Grid::MOST_COLUMNS);
-        let component = Component { kind, title, app: Some(self.app?), attributes, width, height: None };
+        let component =
+            Component { kind, title, app: Some(self.app?), attributes, more: Vec::new(), width, height: None };
         Some(Content::Components(Grid::of(component)))
     }
 }

@@ -96,6 +96,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("GALLERY_OBJECT").also(&["OBJECT_ID"]),
     setting("GALLERY_FIELD").also(&["FIELD_ID"]),
     setting("GALLERY_ASSISTANT").also(&["ASSISTANT_ID"]),
+    setting("GALLERY_SNAPSHOT"),
     // signing in
     setting("SIGN_IN").or("password"),
     setting("OIDC_ISSUER"),

@@ -17,6 +17,8 @@ pub enum Kind {
     ClassicApp,
     /// One visualization in the tenant's older client.
     ClassicChart,
+    /// A visualization as it once was.
+    Snapshot,
     /// An assistant.
     Assistant,
     /// An assistant that acts.
@@ -25,13 +27,14 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in the order in which they are listed for people.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Sheet,
         Self::Chart,
         Self::Field,
         Self::Selections,
         Self::ClassicApp,
         Self::ClassicChart,
+        Self::Snapshot,
         Self::Assistant,
         Self::AgenticAssistant,
     ];
@@ -45,6 +48,7 @@ impl Kind {
             Self::Selections => "analytics/selections",
             Self::ClassicApp => "classic/app",
             Self::ClassicChart => "classic/chart",
+            Self::Snapshot => "analytics/snapshot",
             Self::Assistant => "ai/assistant",
             Self::AgenticAssistant => "ai/agentic-assistant",
         }
@@ -62,7 +66,7 @@ impl Kind {
 
     /// Whether it is told how to draw, theme and language among it, by one attribute `context`.
     pub fn has_context(self) -> bool {
-        matches!(self, Self::Sheet | Self::Chart | Self::Field | Self::Selections)
+        matches!(self, Self::Sheet | Self::Chart | Self::Field | Self::Selections | Self::Snapshot)
     }
 
     /// Whether it has an attribute `theme` of its own.
@@ -74,7 +78,7 @@ impl Kind {
     pub fn usual_height(self) -> u16 {
         match self {
             Self::Sheet | Self::ClassicApp => 640,
-            Self::Chart | Self::ClassicChart | Self::Field => 400,
+            Self::Chart | Self::ClassicChart | Self::Field | Self::Snapshot => 400,
             Self::Selections => 76,
             Self::Assistant | Self::AgenticAssistant => 560,
         }
@@ -92,6 +96,8 @@ pub struct Component {
     pub app: Option<Uuid>,
     /// The attributes of its element besides `ui` and `app-id`.
     pub attributes: Vec<(&'static str, String)>,
+    /// Attributes under names of their own: what the tenant's runtime takes and nobody documents.
+    pub more: Vec<(String, String)>,
     /// How many columns of the page it takes.
     pub width: u8,
     /// How high it is, in pixels. Without it, a component that is alone fills the page.

@@ -34,8 +34,7 @@ pub async fn give(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     csrf::check(&app, &session, &headers)?;
-    let has_components = app.pages.visible_to(who.identity()).any(|page| page.flow.uses_access_token());
-    let is_for = has_components || app.gallery.is_some();
+    let is_for = app.pages.visible_to(who.identity()).any(|page| page.flow.uses_access_token());
     let tokens = app.access_tokens.as_ref().filter(|_| is_for).ok_or(Error::NoSuchPage)?;
     let given = tokens.get(&visit(&session, &who, caller)?, app.clock.now()).await?;
     let token = given.token.expose_secret();

@@ -4,12 +4,20 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
+use axum::response::Redirect;
 use serde::Serialize;
 use tower_sessions::Session;
 
 use super::visitor::SignedIn;
 use super::{Error, csrf};
 use crate::app::App;
+use crate::pages::Gallery;
+
+/// `GET /gallery`: it is one of the pages.
+pub async fn show(State(app): State<App>, _: SignedIn) -> Result<Redirect, Error> {
+    app.gallery.as_ref().ok_or(Error::NoSuchPage)?;
+    Ok(Redirect::to(&format!("/embed/{}", Gallery::SLUG)))
+}
 
 /// What a page of components is told. Nothing here is a secret.
 #[derive(Serialize)]

@@ -316,6 +316,21 @@ export const ENTRIES = {
     "what": "Your session here has ended.",
     "advice": "Sign in again to see this page.",
     "retry": "no"
+  },
+  "oauth-client": {
+    "what": "Qlik Cloud does not let the portal open this for you.",
+    "advice": "Nothing is wrong with your account. If it lasts, an administrator finds the reason in the log of the portal's server.",
+    "retry": "no"
+  },
+  "oauth-request": {
+    "what": "Qlik Cloud does not let the portal open this for you.",
+    "advice": "Nothing is wrong with your account. If it lasts, an administrator finds the reason in the log of the portal's server.",
+    "retry": "no"
+  },
+  "oauth-forbidden": {
+    "what": "Qlik Cloud does not open this for you: your user there may be disabled, or have too many sessions.",
+    "advice": "An administrator of the tenant can see to that.",
+    "retry": "no"
   }
 };
 

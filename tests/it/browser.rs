@@ -10,6 +10,7 @@ mod components;
 mod cookies;
 mod disconnects;
 mod failures;
+mod gallery;
 mod newcomers;
 mod nginx;
 mod oidc;

@@ -11,7 +11,34 @@ use crate::config::reader::line;
 use crate::pages::component::{Component, Grid, Kind};
 
 /// What entries of components can have besides what their kind is told.
-const OWN: [&str; 5] = ["ui", "title", "app", "width", "height"];
+const OWN: [&str; 6] = ["ui", "title", "app", "attributes", "width", "height"];
+/// What of an element is not for an entry to say: what this server says itself, and what the page is made of.
+const RESERVED: [&str; 24] = [
+    "ui",
+    "app-id",
+    "app",
+    "identity",
+    "host",
+    "host-config",
+    "client-id",
+    "auth-type",
+    "auto-redirect",
+    "get-access-token",
+    "access-token-storage",
+    "api-key",
+    "access-code",
+    "embed-runtime-url",
+    "login-uri",
+    "redirect-uri",
+    "auth-redirect-user-confirmation",
+    "web-integration-id",
+    "id",
+    "class",
+    "style",
+    "slot",
+    "is",
+    "nonce",
+];
 /// What kinds can be told. In an entry of a page they describe its one component.
 pub(super) const TOLD: [&str; 13] = [
     "sheet",
@@ -43,6 +70,7 @@ const BOOKMARK: &str = "write the id of a bookmark of the app";
 const CLEAR: &str = "write true or false";
 const ASSISTANT: &str = "write the id of an assistant of the tenant";
 const APPEARANCE: &str = "write qlik-light or qlik-dark";
+const MORE: &str = "write a table of names and values, such as { snapshot-id = \"JsVPe\" }";
 const COLUMNS: &str = "write a whole number from 1 to 12";
 const HEIGHT: &str = "write how many pixels high it is, from 40 to 4000";
 
@@ -71,6 +99,8 @@ fn told(kind: Kind) -> (&'static [&'static [&'static str]], &'static [&'static s
         Kind::Selections => (&[], &["context"]),
         Kind::ClassicApp => (&[], &["sheet", "bookmark", "clear_selections"]),
         Kind::ClassicChart => (&[&["object"]], &[]),
+        // By what it is told which one, is not documented (section H.4): its entry says that under `attributes`.
+        Kind::Snapshot => (&[], &["context"]),
         Kind::Assistant => (&[&["assistant"]], &["appearance"]),
         Kind::AgenticAssistant => (&[&["assistant"]], &[]),
     }
@@ -116,6 +146,7 @@ fn one_of_several(mut entry: Entry<'_, '_>, columns_of_page: Option<u8>, shared:
         entry.problem("width", format!("is {width}, and the page has {most} columns"), "make it as wide at the most");
     }
     let height = height(&mut entry);
+    let more = more(&mut entry, kind);
     let Some(kind) = kind else {
         // What belongs to it is not known either.
         TOLD.iter().for_each(|key| drop(entry.keys.remove(*key)));
@@ -133,7 +164,8 @@ fn one_of_several(mut entry: Entry<'_, '_>, columns_of_page: Option<u8>, shared:
     if has_own_app && own_app.is_none() {
         return None;
     }
-    Some(Component { kind, title: title?, app, attributes: attributes?, width: width?, height: height? })
+    let (title, attributes, more) = (title?, attributes?, more?);
+    Some(Component { kind, title, app, attributes, more, width: width?, height: height? })
 }
 
 fn all_keys() -> Vec<&'static str> {
@@ -143,10 +175,11 @@ fn all_keys() -> Vec<&'static str> {
 /// The one component of a page, which the page's own entry describes. `None` after a problem.
 pub(super) fn only(page: &mut Entry<'_, '_>, kind: Kind, title: Option<&str>, shared: &Shared<'_>) -> Option<Grid> {
     let height = height(page);
+    let more = more(page, Some(kind));
     let attributes = attributes(page, kind, shared);
     let app = if kind.has_app() { Some(shared.app?) } else { None };
-    let (title, attributes, height) = (title?.to_owned(), attributes?, height?);
-    Some(Grid::of(Component { kind, title, app, attributes, width: Grid::MOST_COLUMNS, height }))
+    let (title, attributes, more, height) = (title?.to_owned(), attributes?, more?, height?);
+    Some(Grid::of(Component { kind, title, app, attributes, more, width: Grid::MOST_COLUMNS, height }))
 }
 
 /// The attributes of an element. What its kind lacks, and what it does not have, are problems.
@@ -193,6 +226,44 @@ fn attributes(entry: &mut Entry<'_, '_>, kind: Kind, shared: &Shared<'_>) -> Opt
     }
     dress(&mut attributes, kind, shared);
     complete.then_some(attributes)
+}
+
+/// The attributes under names of their own. `None` after a problem.
+fn more(entry: &mut Entry<'_, '_>, kind: Option<Kind>) -> Option<Vec<(String, String)>> {
+    if !entry.has("attributes") {
+        entry.keys.remove("attributes");
+        if kind == Some(Kind::Snapshot) {
+            entry.problem("attributes", "is not set, and analytics/snapshot needs it: it says which one", MORE);
+            return None;
+        }
+        return Some(Vec::new());
+    }
+    let table = entry.object("attributes", MORE)?;
+    let mut more = Vec::new();
+    for (name, value) in table {
+        if !is_free(&name) {
+            let reason = format!("has {name}, which is no attribute that an entry may have");
+            entry.problem(
+                "attributes",
+                reason,
+                "write small letters, digits and hyphens; the others the server sets itself",
+            );
+            return None;
+        }
+        more.push((name, value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
+    }
+    Some(more)
+}
+
+/// Whether an entry may have this attribute. Handlers of events would be scripts.
+pub(in crate::config) fn is_free(name: &str) -> bool {
+    let plain = name.strip_suffix("___json").unwrap_or(name);
+    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    plain.starts_with(|c: char| c.is_ascii_lowercase())
+        && plain.chars().all(good)
+        && !plain.starts_with("on")
+        && !plain.starts_with("data-")
+        && !RESERVED.contains(&plain)
 }
 
 /// What a kind can be told, in words.

@@ -170,15 +170,15 @@ function frame(root, host, appId, { ui, sheetId, sheet, objectId, identity, them
 /** A conversation with nobody: what is asked is repeated, with the name of the assistant. */
 function assistant(root, { ui, assistantId, appearance }) {
   if (!assistantId) throw new Error("assistant-id is missing.");
-  const log = element("ol", { className: "talk" });
+  const log = element("div", { className: "talk" });
   log.setAttribute("role", "log");
   const question = element("input", { name: "question", autocomplete: "off", required: true });
   question.setAttribute("aria-label", "Question");
   const form = element("form", {}, question, element("button", { type: "submit", textContent: "Ask" }));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    const asked = element("li", { className: "asked", textContent: question.value });
-    const answer = element("li", { className: "answer", textContent: `${assistantId} heard: ${question.value}` });
+    const asked = element("p", { className: "asked", textContent: question.value });
+    const answer = element("p", { className: "answer", textContent: `${assistantId} heard: ${question.value}` });
     log.append(asked, answer);
     form.reset();
   });

@@ -135,7 +135,16 @@ class Drawing {
 /** What `getRefApi()` of the element gives. */
 function refApi({ session, handle, id }) {
   return {
-    getDoc: async () => remote(session, session.doc, "doc"),
+    getDoc: async () => remote(session, session.doc, "doc", { session: eventsOf(session) }),
     getObject: async () => remote(session, handle ?? session.doc, id),
+  };
+}
+
+/** A doc of enigma.js has its session, which tells when it is closed. */
+function eventsOf(session) {
+  return {
+    on(event, then) {
+      if (event === "closed") session.onEnd.add(({ code = 1006, reason = "" }) => then({ code, reason }));
+    },
   };
 }

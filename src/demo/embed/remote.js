@@ -1,8 +1,8 @@
 // Engine objects as pages know them: `doc.getField("Year")` calls GetField, and what comes back with a handle is another.
 
 /** @returns {any} */
-export function remote(session, handle, id) {
-  return new Proxy({ id, handle }, {
+export function remote(session, handle, id, more = {}) {
+  return new Proxy({ id, handle, ...more }, {
     get(known, name) {
       // Not a promise, and no method of the engine is named by a symbol.
       if (name in known || name === "then" || typeof name === "symbol") return known[name];

@@ -9,7 +9,8 @@ use qlik_embed_bff::clock::Clock;
 use qlik_embed_bff::commands::serve;
 use qlik_embed_bff::config;
 use qlik_embed_bff::demo::{
-    self, Cookies, CspOrigin, HostPortal, HostSettings, IdentityProvider, Settings, Tenant, Tls, WebIntegration,
+    self, ApiKey, Cookies, CspOrigin, HostPortal, HostSettings, IdentityProvider, OauthClient, Settings, Tenant, Tls,
+    WebIntegration,
 };
 use qlik_embed_bff::identity::Account;
 use secrecy::SecretString;
@@ -79,6 +80,33 @@ impl Scene {
         std::fs::write(&path, file).expect("the folder can be written to");
         let tenant = trusting(&url);
         Self::build(listener, url, tenant, &[("CONFIG_FILE", path.to_str().expect("a path"))]).await
+    }
+
+    /// Portal and tenant on `localhost`, with a gallery, and an OAuth client for it. Users who are missing are made.
+    pub async fn with_gallery(more: &[(&str, &str)]) -> Self {
+        let listener = serve::bind(LOOPBACK).expect("a free port");
+        let url = format!("http://localhost:{}", port(&listener));
+        let tenant = Settings {
+            clients: vec![OauthClient::impersonating("embed", "secret-of-embed").at([url.as_str()])],
+            api_keys: vec![ApiKey::of_admin("key-of-an-administrator")],
+            ..trusting(&url)
+        };
+        let snapshot = format!("snapshot-id={}", demo::KPI_ID);
+        let settings = [
+            ("QLIK_FLOW", "oauth"),
+            ("QLIK_OAUTH_CLIENT_ID", "embed"),
+            ("QLIK_OAUTH_CLIENT_SECRET", "secret-of-embed"),
+            ("QLIK_API_KEY", "key-of-an-administrator"),
+            ("QLIK_PROVISION", "create"),
+            ("DATA_DIMENSION", "Region"),
+            ("DATA_MEASURE", "=Sum(Sales)"),
+            ("GALLERY", "true"),
+            ("GALLERY_OBJECT", demo::CHART_ID),
+            ("GALLERY_FIELD", "Region"),
+            ("GALLERY_ASSISTANT", "helper"),
+            ("GALLERY_SNAPSHOT", &snapshot),
+        ];
+        Self::build(listener, url, tenant, &[&settings[..], more].concat()).await
     }
 
     /// The portal under this name, and perhaps another beside it, before somebody else's tenant, with these settings.

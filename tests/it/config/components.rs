@@ -174,7 +174,22 @@ fn what_a_kind_lacks_or_does_not_have_is_a_problem_with_its_reason() {
     let one = |keys: &str| entry(&format!("flow = \"proxy\"\n{keys}"));
     for (keys, key, reason) in [
         ("embed = \"analytics/sheets\"\nsheet = \"a\"", "embed", "is no kind of component"),
-        ("embed = \"analytics/snapshot\"", "embed", "is no kind of component"),
+        ("embed = \"analytics/story\"", "embed", "is no kind of component"),
+        (
+            "embed = \"analytics/snapshot\"",
+            "attributes",
+            "is not set, and analytics/snapshot needs it: it says which one",
+        ),
+        (
+            "embed = \"analytics/snapshot\"\nattributes = { onclick = \"x\" }",
+            "attributes",
+            "has onclick, which is no attribute that an entry may have",
+        ),
+        (
+            "embed = \"analytics/snapshot\"\nattributes = { get-access-token = \"x\" }",
+            "attributes",
+            "has get-access-token, which is no attribute that an entry may have",
+        ),
         ("embed = \"analytics/sheet\"", "", "has neither sheet nor object, and analytics/sheet needs one of them"),
         (
             "embed = \"analytics/chart\"\nobject = \"a\"\ntype = \"kpi\"",
