@@ -93,7 +93,7 @@ fn page(gallery: &Gallery, snapshot: Option<(String, String)>, data: &data::Sett
         slug: Slug::parse(Gallery::SLUG)?,
         title: "Gallery".into(),
         app: gallery.app,
-        content: Content::Components(Grid { columns: Grid::MOST_COLUMNS, components }),
+        content: Content::Components(Grid { columns: Grid::MOST_COLUMNS, captioned: true, components }),
         theme: None,
         options: String::new(),
         language: None,

@@ -116,6 +116,8 @@ impl Component {
 pub struct Grid {
     /// How many columns the page has, where there is room for them.
     pub columns: u8,
+    /// Whether each has its title and kind above it.
+    pub captioned: bool,
     /// At least one.
     pub components: Vec<Component>,
 }
@@ -126,7 +128,7 @@ impl Grid {
 
     /// A page with one component, which fills it.
     pub fn of(component: Component) -> Self {
-        Self { columns: Self::MOST_COLUMNS, components: vec![component] }
+        Self { columns: Self::MOST_COLUMNS, captioned: false, components: vec![component] }
     }
 
     /// Whether its one component has all the room there is.

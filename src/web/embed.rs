@@ -11,10 +11,11 @@ use super::visitor::{self, SignedIn};
 use super::{csrf, policy};
 use crate::app::App;
 use crate::audit::{self, Caller, Event, Refusal};
+use crate::data::Settings;
 use crate::identity::Identity;
 use crate::origin::Origin;
 use crate::pages::component::{Component, Grid};
-use crate::pages::{Content, Flow, Page, Selection};
+use crate::pages::{Content, Flow, Gallery, Page, Selection};
 use crate::subjects::Resolution;
 
 /// With more pages than this, the list of pages can be searched.
@@ -173,6 +174,8 @@ struct Components {
     app: String,
     selections: Vec<Selection>,
     grid: Grid,
+    /// Dimension and measure of the table without a chart, in the gallery.
+    data: Option<(String, String)>,
     /// Marks what this answer's own scripts put into the page.
     nonce: String,
 }
@@ -194,6 +197,10 @@ impl Components {
             app: page.app.to_string(),
             selections: page.selections.clone(),
             grid: grid.clone(),
+            data: app.data.as_ref().filter(|_| page.slug.as_str() == Gallery::SLUG).and_then(|data| {
+                let Settings { dimension, measure } = &data.settings;
+                dimension.clone().zip(measure.clone())
+            }),
             nonce: visitor::random(),
         }
     }

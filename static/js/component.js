@@ -30,14 +30,16 @@ export class Component {
   #details;
   #detail;
   #signedOut;
+  #changed;
   /** What is watched now; a new element ends it. */
   #watch = new AbortController();
 
   /**
    * @param {HTMLElement} root         the region of this component
    * @param {() => void} signedOut     is told when the engine says that the session with us has ended
+   * @param {() => void} changed       is told when it has failed, or has not any more
    */
-  constructor(root, signedOut) {
+  constructor(root, signedOut, changed) {
     const part = (/** @type {string} */ selector) => {
       const element = root.querySelector(selector);
       if (!(element instanceof HTMLElement)) throw new Error(`a component lacks ${selector}`);
@@ -52,7 +54,12 @@ export class Component {
     this.#detail = part(".fault code");
     this.#button = part(".fault button");
     this.#signedOut = signedOut;
+    this.#changed = changed;
     this.#button.addEventListener("click", () => this.#rebuild());
+  }
+
+  get hasFailed() {
+    return this.#root.dataset.shown === "failed";
   }
 
   /** Looks after the element from now on. */
@@ -152,6 +159,7 @@ export class Component {
     this.#fault.hidden = !failed;
     this.#body.inert = failed;
     if (!failed) for (const text of [this.#what, this.#advice, this.#detail]) text.textContent = "";
+    this.#changed();
   }
 }
 

@@ -15,8 +15,8 @@ const root = /** @type {HTMLElement} */ (document.getElementById("embed"));
 const page = readPage(root.dataset, root.querySelector("h1")?.textContent?.trim() ?? "");
 const notice = new Notice(root, run);
 const tokens = new AccessTokens(page, tell);
-const regions = [...root.querySelectorAll(".component")].filter((region) => region instanceof HTMLElement);
-const components = regions.map((region) => new Component(region, () => tell(signedOut())));
+const regions = [...root.querySelectorAll(".component:not(.data)")].filter((region) => region instanceof HTMLElement);
+const components = regions.map((region) => new Component(region, () => tell(signedOut()), count));
 
 // The names that the elements were told by the server (templates/components.html).
 Object.assign(globalThis, {
@@ -34,6 +34,11 @@ let current = new AbortController();
 let runs = 0;
 /** Whether the components are drawn, or are being drawn. */
 let drawn = false;
+
+/** Says beside the title whether all of them are there. */
+function count() {
+  notice.partly(components.some((component) => component.hasFailed));
+}
 
 /** From nothing to the components; or, once they are there, whatever they wait for. */
 async function run() {

@@ -81,6 +81,17 @@ export class Notice {
     if (focused) (this.frame.querySelector("iframe") ?? this.stage).focus();
   }
 
+  /**
+   * Some of the parts that are shown may have failed, each with a panel of its own.
+   *
+   * @param {boolean} some
+   */
+  partly(some) {
+    if (this.#state !== "connected") return;
+    this.root.toggleAttribute("data-partly", some);
+    this.status.textContent = some ? "Partly connected" : (STATUS.connected ?? "");
+  }
+
   /** @param {Problem} problem */
   failed(problem) {
     const wait = this.#automatic < AUTOMATIC_TRIES ? problem.wait : undefined;
@@ -153,6 +164,7 @@ export class Notice {
     write(this.wait, "");
     this.#state = state;
     this.root.dataset.state = state;
+    this.root.removeAttribute("data-partly");
     this.root.setAttribute("aria-busy", String(state === "loading" || state === "preparing"));
     const status = STATUS[state] ?? "";
     if (this.status.textContent !== status) this.status.textContent = status;

@@ -129,7 +129,7 @@ pub(super) fn several(page: &mut Entry<'_, '_>, shared: &Shared<'_>) -> Option<G
             None => complete = false,
         }
     }
-    complete.then_some(Grid { columns: columns?, components })
+    complete.then_some(Grid { columns: columns?, captioned: false, components })
 }
 
 fn one_of_several(mut entry: Entry<'_, '_>, columns_of_page: Option<u8>, shared: &Shared<'_>) -> Option<Component> {

@@ -72,8 +72,18 @@ async fn each_kind_is_shown_once_with_one_token_of_the_server() {
         assert!(!page.contains(secret), "{secret}");
     }
 
+    window.until("document.querySelectorAll('#data tbody tr').length === 5").await;
+    let europe =
+        "[...document.querySelectorAll('#data tr')].find((row) => row.textContent.includes('Europe')).textContent";
+    assert_eq!(window.value(europe).await, json!("Europe6925861"));
+
     audit::passes(&window, "gallery").await;
     window.picture("gallery").await;
+    let down = "document.querySelectorAll('.component')[2].scrollIntoView()";
+    window.driver.execute(down, vec![]).await.expect("it scrolls");
+    window.picture("gallery-below").await;
+    window.driver.execute("document.querySelector('#data').scrollIntoView()", vec![]).await.expect("it scrolls");
+    window.picture("gallery-data").await;
     window.prefer("dark").await;
     window.picture("gallery-dark").await;
     window.prefer("light").await;
@@ -102,6 +112,7 @@ async fn a_dead_component_is_rebuilt_by_a_new_token_and_the_page_stays() {
     window.until(&format!("{failed} === {}", ALL - 2)).await;
     let assistants = "document.querySelectorAll('.component[data-shown=ready] qlik-embed[ui^=\"ai/\"]').length";
     assert_eq!(window.value(assistants).await, json!(2), "they have no socket, and stay");
+    assert_eq!(window.text("#status").await, "Partly connected");
     window.picture("gallery-disconnected").await;
 
     let retry = "document.querySelector('.component[data-shown=failed] button.primary').click()";
@@ -112,6 +123,7 @@ async fn a_dead_component_is_rebuilt_by_a_new_token_and_the_page_stays() {
         window.driver.execute(retry, vec![]).await.expect("it can be pressed");
     }
     window.until(&format!("{DRAWN} === {ALL}")).await;
+    window.until("document.querySelector('#status').textContent === 'Connected'").await;
     assert!(window.is_marked().await, "nothing was reloaded");
     assert_eq!(control.tokens_given(IMPERSONATION), 2);
     window.close().await;
