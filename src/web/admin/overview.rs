@@ -6,6 +6,7 @@ use askama::Template;
 use axum::extract::{Form, State};
 use axum::response::{Html, Redirect};
 use serde::Deserialize;
+use time::OffsetDateTime;
 
 use super::words::{Moment, count};
 use super::{Admin, Part};
@@ -13,6 +14,7 @@ use crate::admin::Round;
 use crate::app::App;
 use crate::audit::{self, Event};
 use crate::doctor::{Finding, Outcome, Who, probe};
+use crate::errand::Budget;
 use crate::web::error::{Error, Site};
 
 /// How long the form waits for the diagnosis. A request has 30 seconds; what takes longer is looked at later.
@@ -68,7 +70,7 @@ async fn facts(app: &App, admin: &Admin) -> Result<Vec<(&'static str, String)>, 
     let now = app.clock.now();
     let since = Moment::of(admin.desk.since, now);
     let ways: Vec<_> = app.sign_in.iter().map(|source| source.as_str()).collect();
-    Ok(vec![
+    let mut facts = vec![
         ("Version", env!("CARGO_PKG_VERSION").to_owned()),
         ("Running since", format!("{} UTC ({})", since.text, since.distance)),
         ("Address", app.server.public_url.to_string()),
@@ -76,7 +78,11 @@ async fn facts(app: &App, admin: &Admin) -> Result<Vec<(&'static str, String)>, 
         ("Ways of signing in", ways.join(", ")),
         ("Signed in", count(app.store.count_sessions(now).await?, "session")),
         ("Logins at the tenant", logins(app).await?),
-    ])
+    ];
+    if let Some(tokens) = &app.access_tokens {
+        facts.push(("Access tokens of the tenant", left_of(tokens.budget(now).await?, "token", now)));
+    }
+    Ok(facts)
 }
 
 /// What is left of the logins, for pages whose requests pass through this server.
@@ -85,7 +91,11 @@ async fn logins(app: &App) -> Result<String, Error> {
         return Ok("made by the visitors' browsers, and not counted here".to_owned());
     }
     let now = app.clock.now();
-    let budget = app.tenant_sessions.budget(now).await?;
+    Ok(left_of(app.tenant_sessions.budget(now).await?, "login", now))
+}
+
+/// What is left of a budget, in words.
+fn left_of(budget: Budget, what: &str, now: OffsetDateTime) -> String {
     let (used, left, a_minute) = (budget.used, budget.left(), budget.a_minute);
     let mut told = match budget.until {
         Some(until) => {
@@ -97,9 +107,9 @@ async fn logins(app: &App) -> Result<String, Error> {
         None => format!("none in this minute, {left} left"),
     };
     if let Some(paused) = budget.paused {
-        told.push_str(&format!(". The tenant is left alone; the next login is {}", Moment::of(paused, now).distance));
+        told.push_str(&format!(". The tenant is left alone; the next {what} is {}", Moment::of(paused, now).distance));
     }
-    Ok(told)
+    told
 }
 
 #[derive(Template)]
