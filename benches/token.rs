@@ -189,7 +189,7 @@ impl Bench {
             let resolution =
                 app.subjects.resolve(&ada().identity(), app.clock.now()).await.expect("a store that answers");
             let ada = resolution.result.expect("a subject");
-            black_box(app.tokens.issue(&ada, app.clock.now()).await.expect("a token"));
+            black_box(app.tokens.as_ref().expect("a key").issue(&ada, app.clock.now()).await.expect("a token"));
         }
     }
 
