@@ -50,6 +50,8 @@ pub struct Settings {
     pub people: Option<Access>,
     /// Whether a user who is missing is made.
     pub provision: bool,
+    /// Whether a user gets the name that the visitor has: not where several visitors are one user.
+    pub rename: bool,
     /// How many tokens a minute the tenant may be asked for, by all instances together (Qlik Cloud facts, section I: Tier 2).
     pub tokens_a_minute: u32,
 }
@@ -93,8 +95,8 @@ impl AccessTokens {
     /// # Errors
     /// When the machine's certificate authorities cannot be read.
     pub fn new(settings: Settings, tenant: &Tenant, subjects: Arc<Subjects>, store: Store) -> reqwest::Result<Self> {
-        let Settings { client, scope, people, provision, tokens_a_minute } = settings;
-        let people = people.map(|access| People::new(tenant, access, provision)).transpose()?;
+        let Settings { client, scope, people, provision, rename, tokens_a_minute } = settings;
+        let people = people.map(|access| People::new(tenant, access, provision, rename)).transpose()?;
         let errands = Errands::new(TOKENS, tenant.origin.clone(), store.clone(), tokens_a_minute);
         let believed = Cache::builder().max_capacity(MOST).time_to_live(BELIEVED).build();
         let (http, tenant, flights) = (tenant.client()?, tenant.origin.clone(), Flights::default());

@@ -233,7 +233,7 @@ pub fn load(env: &Env, now: OffsetDateTime) -> Result<Loaded, Problems> {
     let oauth_client = tenant.as_ref().and_then(|tenant| tenant.oauth_client.as_deref());
     let logins_a_minute = tenant_session.map(|sessions| sessions.logins_a_minute);
     let right = access.as_ref().and_then(Option::as_ref);
-    let access_token = oauth::read(&mut reader, oauth_client, right, logins_a_minute);
+    let access_token = oauth::read(&mut reader, oauth_client, right, logins_a_minute, shared == Some(true));
     let data = gallery::data(&mut reader);
     let gallery = gallery::read(&mut reader, &mut pages, &data);
     let store = server::store(&mut reader);

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::access_token::AccessTokens;
+use crate::access_token::{AccessTokens, Given};
 use crate::advice::Advice;
 use crate::errand::{self, Visit};
 use crate::origin::Origin;
@@ -41,9 +41,12 @@ pub enum Error {
     /// The engine did not do as asked.
     #[error(transparent)]
     Engine(#[from] engine::Error),
-    /// Too much is asked for at once, or the engine takes too long.
+    /// Too much is asked for at once.
     #[error("too much data is asked for at this moment")]
     Busy,
+    /// The engine takes too long: it would not be faster the next time.
+    #[error("the data was not there within {} s", LONGEST.as_secs())]
+    TooSlow,
 }
 
 impl Error {
@@ -52,7 +55,7 @@ impl Error {
         match self {
             Self::Errand(problem) => problem.advice(),
             Self::Engine(problem) => Some(problem.advice()),
-            Self::Busy => None,
+            Self::Busy | Self::TooSlow => None,
         }
     }
 }
@@ -90,8 +93,9 @@ impl Data {
         identity: &str,
         now: OffsetDateTime,
     ) -> Result<Vec<Sheet>, Error> {
+        let given = self.tokens.get(of, now).await?;
         self.within(async {
-            let mut engine = self.open(of, app, identity, now).await?;
+            let mut engine = self.open(&given, app, identity, now).await?;
             let sheets = engine.sheets().await;
             engine.close().await;
             Ok(sheets?)
@@ -112,8 +116,9 @@ impl Data {
         most: usize,
         now: OffsetDateTime,
     ) -> Result<Table, Error> {
+        let given = self.tokens.get(of, now).await?;
         self.within(async {
-            let mut engine = self.open(of, app, identity, now).await?;
+            let mut engine = self.open(&given, app, identity, now).await?;
             let table = engine.table(dimension, measure, most.min(MOST_ROWS)).await;
             engine.close().await;
             Ok(table?)
@@ -121,13 +126,13 @@ impl Data {
         .await
     }
 
+    /// Whoever waits for a token takes nobody's place.
     async fn within<T>(&self, ask: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let _place = self.sockets.try_acquire().map_err(|_| Error::Busy)?;
-        timeout(LONGEST, ask).await.unwrap_or(Err(Error::Busy))
+        timeout(LONGEST, ask).await.unwrap_or(Err(Error::TooSlow))
     }
 
-    async fn open(&self, of: &Visit<'_>, app: &str, identity: &str, now: OffsetDateTime) -> Result<Engine, Error> {
-        let given = self.tokens.get(of, now).await?;
+    async fn open(&self, given: &Given, app: &str, identity: &str, now: OffsetDateTime) -> Result<Engine, Error> {
         let right = Right::Bearer(&given.token);
         Ok(Engine::open(&self.client, &self.tenant, app, identity, &right, now).await?)
     }

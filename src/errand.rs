@@ -31,9 +31,9 @@ pub use rest::reasons;
 /// How long an errand may take in all: who somebody is, a token, the calls.
 const LONGEST: Duration = Duration::from_secs(24);
 /// When others may try, should whoever is on it have died: it and what comes after it, and a little more.
-const LOCK: Duration = Duration::from_secs(30);
+const LOCK: Duration = Duration::from_secs(40);
 /// How long others wait for whoever is on it.
-const PATIENCE: Duration = Duration::from_secs(35);
+const PATIENCE: Duration = Duration::from_secs(45);
 /// How long they wait before they look again: at first, and at the most.
 const LOOK_AGAIN: (Duration, Duration) = (Duration::from_millis(25), Duration::from_millis(400));
 

@@ -66,7 +66,7 @@ fn pages(app: &App, headers: security::Headers) -> Router {
         .route("/", get(embed::home))
         .route("/embed/{slug}", get(embed::page))
         .route("/logout", get(login::signed_out).post(login::sign_out))
-        .route("/session", get(visitor::session))
+        .route("/session", get(visitor::session).post(visitor::stay))
         .route("/csrf-token", get(csrf::show))
         .route("/hand-over", post(proxy::entry::begin))
         .route("/flow", post(flow::remember))

@@ -91,6 +91,11 @@ impl Granted {
         self.content.subject == subject && self.content.client == client && now < expires_at - early
     }
 
+    /// Whether both are of one subject at one client.
+    pub(super) fn is_as(&self, other: &Self) -> bool {
+        (&self.content.subject, &self.content.client) == (&other.content.subject, &other.content.client)
+    }
+
     pub(super) fn given(&self) -> Given {
         Given { token: self.token.clone(), expires_at: self.content.expires_at }
     }

@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use super::{AccessTokens, Granted};
 use crate::audit::{self, Event, Refusal};
-use crate::errand::{Errand, Error, Failed, Passenger, new_login};
+use crate::errand::{self, Errand, Error, Failed, Passenger, new_login};
 use crate::identity::Subject;
-use crate::qlik::oauth;
-use crate::qlik::people::Presence;
-use crate::qlik::session;
-use crate::store::held::{Held, Put};
+use crate::qlik::people::{self, Presence};
+use crate::qlik::{api, oauth, session};
+use crate::store::held::{Held, Kept, Put};
 use crate::subjects::Resolution;
 
 /// The asking for a token, other than the one of this name.
@@ -23,10 +22,8 @@ pub(super) struct Minting<'a> {
 pub(super) struct Minted {
     granted: Granted,
     rule: String,
-    /// Whether the user was made for it.
-    is_new: bool,
-    /// The asking in whose place it is kept.
-    instead_of: Option<i64>,
+    /// In whose place it is kept.
+    before: Option<Kept>,
 }
 
 impl Errand for Minting<'_> {
@@ -38,7 +35,16 @@ impl Errand for Minting<'_> {
         let Some(kept) = parts.store.held(who.session, Held::AccessToken).await? else { return Ok(None) };
         let Some(granted) = Granted::read(kept.login, &kept.value) else { return Ok(None) };
         // Somebody who is somebody else to Qlik now, or nobody any more, has no use for it.
-        let (subject, _) = self.subject(who).await.map_err(|(why, _)| why)?;
+        let subject = match self.subject(who).await {
+            Ok((subject, _)) => subject,
+            Err((why, rule)) => {
+                if matches!(why, Error::Denied(_)) {
+                    self.refused(who, rule.as_deref(), &why);
+                    errand::end(self.tokens, &parts.store, who.session, who.now()).await;
+                }
+                return Err(why);
+            }
+        };
         let serves = granted.is_of(&who.identity) && granted.serves(&subject.id, &parts.client.id, who.now());
         Ok((serves && Some(granted.login) != self.other_than).then(|| Arc::new(granted)))
     }
@@ -48,7 +54,10 @@ impl Errand for Minting<'_> {
         let before = parts.store.held(who.session, Held::AccessToken).await.map_err(|why| (why.into(), None))?;
         let (subject, rule) = self.subject(who).await?;
         let refused = |why: Error| (why, Some(rule.clone()));
-        let presence = self.presence(who, &subject).await;
+        let presence = match self.presence(who, &subject).await {
+            Ok(presence) => presence,
+            Err(problem) => return Err(refused(parts.errands.note(who, failures, problem).await)),
+        };
         if presence == Some(Presence::Missing) {
             return Err(refused(Error::NoUser));
         }
@@ -66,13 +75,13 @@ impl Errand for Minting<'_> {
             }
         };
         let granted = Granted::new(new_login(), &token, &who.identity, &subject.id, &parts.client.id, begun);
-        let (is_new, instead_of) = (presence == Some(Presence::Made), before.map(|kept| kept.login));
-        Ok(Minted { granted, rule, is_new, instead_of })
+        Ok(Minted { granted, rule, before })
     }
 
     async fn keep(&self, who: &Passenger, minted: Minted) -> Result<Arc<Granted>, Error> {
-        let Minted { granted, rule, is_new, instead_of } = minted;
+        let Minted { granted, rule, before } = minted;
         let (parts, now) = (&self.tokens.0, who.now());
+        let instead_of = before.as_ref().map(|kept| kept.login);
         let (kept, until) = (granted.to_keep(), granted.content.expires_at);
         let put = parts.store.put_held(who.session, Held::AccessToken, kept, until, instead_of, now).await;
         if !matches!(put, Ok(Put::Done)) {
@@ -84,10 +93,12 @@ impl Errand for Minting<'_> {
             Put::SessionEnded => return Err(Error::SessionEnded),
             Put::Late => return Err(Error::Paused { retry_after: Duration::from_secs(1) }),
         }
-        let (identity, subject, rule) = (&who.identity, &*granted.content.subject, &*rule);
-        if is_new {
-            audit::record(who.caller, &Event::UserMade { identity, subject });
+        // The one before may still be in use by its visitor's browser, unless it was somebody else's.
+        let old = before.and_then(|kept| Granted::read(kept.login, &kept.value));
+        if let Some(old) = old.filter(|old| !granted.is_as(old)) {
+            self.tokens.revoke(old.token(), now).await;
         }
+        let (identity, subject, rule) = (&who.identity, &*granted.content.subject, &*rule);
         audit::record(who.caller, &Event::AccessTokenIssued { identity, subject, rule });
         Ok(Arc::new(granted))
     }
@@ -110,16 +121,25 @@ impl Minting<'_> {
         }
     }
 
-    /// Whether the tenant has the user; `None` when it is not asked, or does not say. Then the impersonation itself tells.
-    async fn presence(&self, who: &Passenger, subject: &Subject) -> Option<Presence> {
-        let people = self.tokens.0.people.as_ref()?;
+    /// Whether the tenant has the user; `None` when it is not asked, or does not say. Then the impersonation itself tells. That a
+    /// user who is missing cannot be made is an error.
+    async fn presence(&self, who: &Passenger, subject: &Subject) -> Result<Option<Presence>, session::Error> {
+        let Some(people) = &self.tokens.0.people else { return Ok(None) };
         match people.ensure(subject, who.now()).await {
-            Ok(presence) => Some(presence),
-            Err(problem) => {
+            Ok(presence) => {
+                if presence == Presence::Made {
+                    let (identity, subject) = (&who.identity, &*subject.id);
+                    audit::record(who.caller, &Event::UserMade { identity, subject });
+                }
+                Ok(Some(presence))
+            }
+            Err(people::Error::Creation(api::Error::Refused(refusal))) => Err(session::Error::Refused(refusal)),
+            Err(people::Error::Creation(api::Error::Unreachable(problem))) => Err(session::Error::Unreachable(problem)),
+            Err(people::Error::LookUp(problem) | people::Error::Creation(problem)) => {
                 let advice = problem.advice();
                 let (advice, remedy) = (advice.id, advice.in_short());
                 tracing::warn!(%problem, advice, remedy, "it cannot be told whether the tenant has a user; one may be missing");
-                None
+                Ok(None)
             }
         }
     }

@@ -24,6 +24,7 @@ pub(super) fn read(
     id: Option<&str>,
     access: Option<&Access>,
     logins_a_minute: Option<u32>,
+    shared: bool,
 ) -> Option<Option<Settings>> {
     let scope = reader.required("QLIK_OAUTH_SCOPES", "list scopes, such as user_default", scope);
     let provision = reader.required("QLIK_PROVISION", "write create or off", |text| match text {
@@ -59,7 +60,7 @@ pub(super) fn read(
     }
     let client = Client { id: id?.to_owned(), authentication: authentication? };
     let (people, tokens_a_minute) = (access.cloned(), logins_a_minute?);
-    Some(Some(Settings { client, scope: scope?, people, provision, tokens_a_minute }))
+    Some(Some(Settings { client, scope: scope?, people, provision, rename: provision && !shared, tokens_a_minute }))
 }
 
 fn authentication(reader: &mut Reader) -> Option<Authentication> {

@@ -144,7 +144,7 @@ pub const FOREIGN: &[(&str, &str)] = &[("REDIS_URL", "sessions are kept in the d
 
 /// A variable that begins so and is not known is probably a typing error.
 pub const OURS: &[&str] =
-    &["QLIK_", "PROXY_", "OIDC_", "TICKET_", "HEADER_", "SUBJECT_", "GROUPS_", "EMBED_", "DATA_", "GALLERY_"];
+    &["QLIK_", "PROXY_", "OIDC_", "TICKET_", "HEADER_", "SUBJECT_", "GROUPS_", "EMBED_", "GALLERY_"];
 
 /// The setting of this name.
 pub fn find(name: &str) -> Option<&'static Setting> {

@@ -4,7 +4,8 @@
 use super::finding::{Check, Finding, Look, Outcome};
 use super::session::unreachable;
 use super::{Doctor, Who};
-use crate::advice::At;
+use crate::advice::{At, Sign};
+use crate::qlik::people::{People, Presence};
 use crate::qlik::{oauth, session};
 
 /// Asks for one and has it forgotten again. Unlike a login, it makes no user.
@@ -17,6 +18,15 @@ pub(super) async fn examine(doctor: &Doctor, answers: bool, who: &Who) -> Option
         Who::Subject(subject) => subject,
     };
     let (http, tenant, client) = (&doctor.client, &doctor.config.tenant.origin, &settings.client);
+    if let Some(access) = settings.people.clone()
+        && let Ok(people) = People::new(&doctor.config.tenant, access, false, false)
+        && matches!(people.ensure(subject, doctor.now()).await, Ok(Presence::Missing))
+    {
+        if settings.provision {
+            return Some(look.pass(format!("{} is no user yet, and is made at the first visit", subject.id)));
+        }
+        return Some(look.sign(Outcome::Failure, format!("{} is no user of the tenant", subject.id), Sign::NoUser));
+    }
     let granted = oauth::impersonate(http, tenant, client, &settings.scope, &subject.id, doctor.now()).await;
     let granted = match granted {
         Ok(granted) => granted,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::{Errands, Error, Passenger, What};
-use crate::advice::{self, Advice, Answer, Told};
+use crate::advice::{self, Advice, Answer, At, Told};
 use crate::qlik::session::{self, Refusal};
 use crate::store::{self, Kind, SessionRef};
 
@@ -45,6 +45,9 @@ struct Rest {
     advice: Option<String>,
     /// When the tenant itself said so.
     retry_after: Option<u64>,
+    /// Whether it was a call to the administration that was refused, on the way.
+    #[serde(default)]
+    by_administration: bool,
 }
 
 impl Rest {
@@ -58,7 +61,8 @@ impl Rest {
             Some(status) => {
                 let asked = self.retry_after.map(Duration::from_secs);
                 let told = Told { status, code: self.code.clone(), words: self.words.clone(), html: self.html };
-                let refusal = Refusal { what: what.asked, at: what.at, told, retry_after: asked };
+                let at = if self.by_administration { At::Admin } else { what.at };
+                let refusal = Refusal { what: what.asked, at, told, retry_after: asked };
                 Error::Refused { refusal, retry_after }
             }
             None => {
@@ -165,7 +169,10 @@ impl Errands {
         let Told { code, words, html, .. } = told;
         let status = refusal.map(Refusal::status);
         let failures = failures + 1;
-        let rest = Rest { failures, until: millis(until), words, code, html, status, advice, retry_after };
+        let by_administration = refusal.is_some_and(|refusal| refusal.at == At::Admin);
+        let until_millis = millis(until);
+        let rest =
+            Rest { failures, until: until_millis, words, code, html, status, advice, retry_after, by_administration };
         let value = serde_json::to_vec(&rest).expect("texts and numbers are JSON");
         match self.store.attach(who.session, Kind::Pause, &self.name(who.session), value, until + MEMORY).await {
             Ok(true) => rest.as_error(self.what, now),

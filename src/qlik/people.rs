@@ -26,20 +26,30 @@ pub enum Presence {
     Unknown,
 }
 
+/// Why it is not as it should be.
+#[derive(Debug)]
+pub enum Error {
+    /// It cannot be told whether there is a user.
+    LookUp(api::Error),
+    /// There is none, and none could be made.
+    Creation(api::Error),
+}
+
 /// Looks for users, and makes them.
 #[derive(Debug)]
 pub struct People {
     api: Api,
     create: bool,
+    rename: bool,
 }
 
 impl People {
-    /// Users of this tenant, by this right; whether they are made, too.
+    /// Users of this tenant, by this right; whether they are made, and renamed, too.
     ///
     /// # Errors
     /// When the machine's certificate authorities cannot be read.
-    pub fn new(tenant: &Tenant, access: Access, create: bool) -> reqwest::Result<Self> {
-        Ok(Self { api: Api::new(tenant.client()?, tenant.origin.clone(), access), create })
+    pub fn new(tenant: &Tenant, access: Access, create: bool, rename: bool) -> reqwest::Result<Self> {
+        Ok(Self { api: Api::new(tenant.client()?, tenant.origin.clone(), access), create, rename })
     }
 
     /// Looks for the user with this subject. Where users are made: makes the user who is missing, and has the name of one who is
@@ -47,10 +57,10 @@ impl People {
     ///
     /// # Errors
     /// When the tenant does not answer or refuses; a name that it does not take is only logged.
-    pub async fn ensure(&self, subject: &Subject, now: OffsetDateTime) -> Result<Presence, api::Error> {
+    pub async fn ensure(&self, subject: &Subject, now: OffsetDateTime) -> Result<Presence, Error> {
         let Some(filter) = filter(&subject.id) else { return Ok(Presence::Unknown) };
-        if let Some(user) = self.find(&filter, &subject.id, now).await? {
-            if self.create {
+        if let Some(user) = self.find(&filter, &subject.id, now).await.map_err(Error::LookUp)? {
+            if self.rename {
                 self.rename(&user, subject, now).await;
             }
             return Ok(Presence::There);
@@ -61,11 +71,13 @@ impl People {
         match self.api.call(Method::POST, "/api/v1/users", Some(&new(subject)), now).await {
             Ok(_) => Ok(Presence::Made),
             // Another instance was faster, or another session of the same person.
-            Err(problem) if problem.status() == Some(409) => match self.find(&filter, &subject.id, now).await? {
-                Some(_) => Ok(Presence::There),
-                None => Err(problem),
-            },
-            Err(problem) => Err(problem),
+            Err(problem) if problem.status() == Some(409) => {
+                match self.find(&filter, &subject.id, now).await.map_err(Error::LookUp)? {
+                    Some(_) => Ok(Presence::There),
+                    None => Err(Error::Creation(problem)),
+                }
+            }
+            Err(problem) => Err(Error::Creation(problem)),
         }
     }
 

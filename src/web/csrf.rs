@@ -35,11 +35,14 @@ pub struct Answer {
     token: String,
 }
 
-/// `GET /csrf-token`: the token of this session, for pages that are not ours to render. Whoever is not signed in gets one for the
-/// form to sign in with.
+/// `GET /csrf-token`: the token of this session, for pages that are not ours to render. In the demo, whoever is
+/// not signed in gets one for the form to sign in with.
 pub async fn show(State(app): State<App>, session: Session) -> Result<Json<Answer>, Error> {
     // Whether there is a session is known once something was read of it.
     if session.get_value(ENTRY).await?.is_none() && session.is_empty().await {
+        if !app.guests {
+            return Err(Error::SignedOut);
+        }
         session.insert(ENTRY, true).await?;
         session.set_expiry(Some(Expiry::AtDateTime(app.clock.now() + KEPT)));
         session.save().await?;

@@ -32,7 +32,7 @@ mod socket;
 use guest::{Guests, cookie_name};
 
 /// Paths of ours. None of them is ever the tenant's, whatever `PROXY_PATHS` says.
-const OURS: [&str; 13] = [
+const OURS: [&str; 19] = [
     "/admin",
     "/embed",
     "/login",
@@ -40,6 +40,12 @@ const OURS: [&str; 13] = [
     "/session",
     "/token",
     "/access-token",
+    "/csrf-token",
+    "/app-sheets",
+    "/hypercube",
+    "/user-attributes",
+    "/config",
+    "/gallery",
     "/flow",
     "/hand-over",
     "/healthz",

@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::extract::{FromRequestParts, State};
-use axum::http::Method;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 use tower_sessions::{Expiry, Session};
 
+use super::csrf;
 use super::error::{Error, Wants};
 use super::way_back::{self, ReturnPath, WaysBack};
 use crate::app::App;
@@ -360,6 +361,18 @@ pub async fn session(State(app): State<App>, session: Session) -> Result<Json<Se
     let visit = Visit::current(&app, &session).await?.ok_or(Error::SignedOut)?;
     let expires_at = visit.ends(&app).format(&Rfc3339).map_err(|_| Error::Broken("a time after the year 9999"))?;
     Ok(Json(SessionAnswer { name: visit.identity.name, id: visit.identity.id, expires_at }))
+}
+
+/// `POST /session`: the visitor is active on a page that needs nothing else of us for a long time. It extends the session, as any
+/// request of a page does.
+pub async fn stay(
+    State(app): State<App>,
+    _: SignedIn,
+    session: Session,
+    headers: HeaderMap,
+) -> Result<StatusCode, Error> {
+    csrf::check(&app, &session, &headers)?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// What `/session` says.

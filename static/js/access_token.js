@@ -10,12 +10,14 @@ import { askPortal, readAnswer, unsaid } from "./tenant.js";
 
 /** Where they come from. */
 const PATH = "/access-token";
+/** How long one that was taken before anybody asked is handed out. */
+const EARLY_MS = 60_000;
 
 export class AccessTokens {
   #page;
   #failed;
-  /** Taken before the runtime was there, for whoever asks first. */
-  #early = "";
+  /** Taken before the runtime was there, for whoever asks first; and when. Later, it may be what the tenant has just refused. */
+  #early = { token: "", at: 0 };
   /** The question that is under way, or waits for another try: one for all who ask meanwhile. @type {{ answer: Promise<string>, resolve: (token: string) => void } | undefined} */
   #open;
   #forever = new AbortController().signal;
@@ -42,9 +44,9 @@ export class AccessTokens {
    * @returns {Promise<string>}
    */
   take() {
-    const early = this.#early;
-    this.#early = "";
-    if (early) return Promise.resolve(early);
+    const { token, at } = this.#early;
+    this.#early = { token: "", at: 0 };
+    if (token && Date.now() - at < EARLY_MS) return Promise.resolve(token);
     if (this.#open) return this.#open.answer;
     const { promise: answer, resolve } = withResolver();
     this.#open = { answer, resolve };
@@ -60,7 +62,7 @@ export class AccessTokens {
   async fetch(signal) {
     const token = await this.#ask(signal);
     if (this.#open) this.#give(token);
-    else this.#early = token;
+    else this.#early = { token, at: Date.now() };
   }
 
   /** @param {string} token */

@@ -10,6 +10,10 @@ import { readPage } from "./page.js";
 import { Problem, UNTITLED, signedOut } from "./problem.js";
 import { signInThroughProxy } from "./proxy.js";
 import { loadRuntime, passNonceOn } from "./runtime.js";
+import { askPortal } from "./tenant.js";
+
+/** How often our own server is told that the visitor is active. */
+const ACTIVE_MS = 60_000;
 
 const root = /** @type {HTMLElement} */ (document.getElementById("embed"));
 const page = readPage(root.dataset, root.querySelector("h1")?.textContent?.trim() ?? "");
@@ -90,6 +94,22 @@ document.addEventListener("visibilitychange", () => {
 window.addEventListener("pageshow", ({ persisted }) => {
   if (persisted) run();
 });
+
+/** When our own server last heard that the visitor is active. */
+let heard = Date.now();
+
+/** The components meet the tenant without us, so our session would end while its visitor works: we tell of it. */
+function active() {
+  if (page.csrf === "" || notice.state !== "connected" || Date.now() - heard < ACTIVE_MS) return;
+  heard = Date.now();
+  // What comes of it is found out when it matters.
+  askPortal("/session", current.signal, { method: "POST", headers: { "csrf-token": page.csrf } }).catch(() => {});
+}
+for (const kind of ["pointerdown", "keydown", "wheel", "touchstart"]) {
+  document.addEventListener(kind, active, { capture: true, passive: true });
+}
+// A frame in the page keeps its events to itself; that it has the focus is told.
+window.addEventListener("blur", active);
 
 /** Is our own session still alive? That it cannot be asked is nothing to tell: what is drawn may work nevertheless. */
 async function look() {

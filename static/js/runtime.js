@@ -29,9 +29,8 @@ export async function loadRuntime(page, signal) {
 }
 
 /**
- * Lets the scripts that are made from here on run under this page's policy, by its nonce: the runtime describes its modules in an
- * import map, which is an inline script. Whoever can call this function runs a script here already, and markup that somebody
- * smuggles in is no help to them: scripts that come by `innerHTML` never run.
+ * Lets import maps that are made from here on pass this page's policy, by its nonce: the runtime describes its modules in one,
+ * which is an inline script. Other scripts get none, so that they come of the origins that the policy names, or not at all.
  *
  * @param {Document} document
  */
@@ -42,10 +41,29 @@ export function passNonceOn(document) {
   document.createElement = /** @type {typeof document.createElement} */ (
     function (/** @type {string} */ name, /** @type {ElementCreationOptions | undefined} */ options) {
       const element = create.call(document, name, options);
-      if (element instanceof HTMLScriptElement) element.nonce = nonce.nonce;
+      if (element instanceof HTMLScriptElement) watchType(element, nonce.nonce);
       return element;
     }
   );
+}
+
+/**
+ * Gives a script the nonce as soon as it is said to be an import map.
+ *
+ * @param {HTMLScriptElement} script
+ * @param {string} nonce
+ */
+function watchType(script, nonce) {
+  const set = script.setAttribute;
+  script.setAttribute = (name, value) => {
+    set.call(script, name, value);
+    if (script.getAttribute("type") === "importmap") script.nonce = nonce;
+  };
+  Object.defineProperty(script, "type", {
+    configurable: true,
+    get: () => script.getAttribute("type") ?? "",
+    set: (value) => script.setAttribute("type", value),
+  });
 }
 
 /**

@@ -147,6 +147,7 @@ impl Failure {
         let sentence = problem.advice().and_then(|advice| advice.visitor);
         let (code, title, retry_after) = match problem {
             data::Error::Busy => return Self { code: "busy", retry_after: Some(5), ..failure },
+            data::Error::TooSlow => ("tenant_timeout", "The data takes too long", None),
             data::Error::Engine(problem) if is_about_data(problem) => ("no_data", "There is no such data", None),
             data::Error::Engine(engine::Error::Unreachable(_) | engine::Error::Silent) => {
                 ("tenant_unreachable", UNREACHABLE, Some(5))
@@ -325,6 +326,7 @@ fn is_about_data(problem: &engine::Error) -> bool {
 pub(super) fn status_of_data(problem: &data::Error) -> StatusCode {
     match problem {
         data::Error::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        data::Error::TooSlow => StatusCode::GATEWAY_TIMEOUT,
         data::Error::Engine(problem) if is_about_data(problem) => StatusCode::UNPROCESSABLE_ENTITY,
         data::Error::Errand(problem) => of_errand(problem).status,
         data::Error::Engine(_) => StatusCode::BAD_GATEWAY,

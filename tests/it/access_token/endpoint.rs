@@ -69,11 +69,14 @@ async fn only_our_own_pages_get_one() {
     assert_eq!(stage.asked(), Vec::<u16>::new());
 }
 
-/// The token of a session is not the one of the session before it, and there is one to sign in with.
+/// The token of a session is not the one of the session before it, and without one there is none.
 #[tokio::test]
 async fn the_csrf_token_belongs_to_one_session() {
     let stage = Stage::set().await;
     let mut browser = stage.portal.browser();
+    assert_eq!(failure(&browser.fetch("/csrf-token").await), (StatusCode::UNAUTHORIZED, "session_expired".into()));
+    assert!(browser.cookies.is_empty(), "nothing is kept for it");
+    assert_eq!(browser.sign_in("ada", crate::portal::PASSWORD).await.status, StatusCode::SEE_OTHER);
     let answer = browser.fetch("/csrf-token").await;
     let before = answer.json()["csrfToken"].as_str().expect("a token").to_owned();
     assert_eq!((before.len(), answer.header("cache-control")), (43, "no-store"));
@@ -110,4 +113,22 @@ async fn without_a_key_there_are_access_tokens_all_the_same() {
     let problems =
         qlik_embed_bff::config::load(&env, stage.portal.clock.now()).expect_err("it cannot sign").to_string();
     assert!(problems.contains("QLIK_JWT_ISSUER") && problems.contains("QLIK_JWT_KEY_ID"), "{problems}");
+}
+
+/// A page of components needs nothing of us for hours; it tells that its visitor is active.
+#[tokio::test]
+async fn who_is_active_stays_signed_in() {
+    let stage = Stage::set().await;
+    let mut ada = Guest::arrive(&stage.portal, "ada").await;
+    let csrf = ada.browser.fetch("/csrf-token").await.json()["csrfToken"].as_str().expect("a token").to_owned();
+    for _ in 0..3 {
+        stage.pass(25 * 60);
+        let answer = ada.browser.send(Method::POST, "/session", &[("csrf-token", &csrf)], "").await;
+        assert_eq!(answer.status, StatusCode::NO_CONTENT);
+    }
+    assert_eq!(ada.post(&[]).await.status, StatusCode::OK);
+    assert_eq!(ada.browser.send(Method::POST, "/session", &[], "").await.status, StatusCode::FORBIDDEN);
+    stage.pass(31 * 60);
+    let answer = ada.browser.send(Method::POST, "/session", &[("csrf-token", &csrf)], "").await;
+    assert_eq!(failure(&answer), (StatusCode::UNAUTHORIZED, "session_expired".into()));
 }

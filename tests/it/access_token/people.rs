@@ -116,3 +116,25 @@ async fn nobody_becomes_somebody_else_by_case() {
     let mut ada = Guest::arrive(&stage.portal, "ada").await;
     assert_eq!(failure(&ada.post(&[]).await), (StatusCode::FORBIDDEN, "no_user".into()));
 }
+
+/// Then it is the making that failed, and not the impersonation, which is not even asked for.
+#[tokio::test]
+async fn a_user_who_cannot_be_made_is_said_to_be() {
+    let stage = Stage::that_makes_users().await;
+    stage.control().refuse_after(0, Some("POST"), "/api/v1/users", Status(403), Times::Always);
+    let mut ada = Guest::arrive(&stage.portal, "ada").await;
+    let answer = ada.post(&[]).await;
+    assert_eq!(failure(&answer), (StatusCode::BAD_GATEWAY, "tenant_refused".into()));
+    assert_eq!((answer.json()["advice"].clone(), stage.asked()), ("admin-forbidden".into(), vec![]));
+}
+
+/// Where several visitors may be one user, they do not take turns in naming it.
+#[tokio::test]
+async fn a_user_of_several_visitors_keeps_its_name() {
+    let shared = [("SUBJECT_SHARED", "allow")];
+    let stage = Stage::with(|_| {}, &[&PROVISION[..], &shared].concat()).await;
+    stage.control().add_user("password|ada", "all@example.com", "active");
+    let before = stage.user("password|ada").expect("a user");
+    Guest::arrive(&stage.portal, "ada").await.token(&stage.portal).await;
+    assert_eq!((stage.user("password|ada"), stage.changes()), (Some(before), vec![]));
+}

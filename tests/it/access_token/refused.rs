@@ -113,6 +113,20 @@ async fn who_is_denied_by_now_gets_none() {
     ada.token(&stage.portal).await;
     let portal = stage.portal.restart_with(&[("SUBJECT_UNMAPPED", "deny")]).await;
     assert!(matches!(ada.get(&portal).await, Err(Error::Denied(_))));
+    assert!(stage.tenant.control().access_tokens("password|ada").is_empty(), "and what there was is revoked");
+}
+
+/// A token of who somebody was before is worth nothing any more.
+#[tokio::test]
+async fn who_is_somebody_else_by_now_leaves_no_token_behind() {
+    let stage = Stage::set().await;
+    stage.control().add_user("other|ada", "other@example.com", "active");
+    let ada = Guest::arrive(&stage.portal, "ada").await;
+    ada.token(&stage.portal).await;
+    let portal = stage.portal.restart_with(&[("SUBJECT_TEMPLATE", "other|{id}"), ("SUBJECT_SHARED", "allow")]).await;
+    ada.token(&portal).await;
+    let control = stage.tenant.control();
+    assert_eq!((control.access_tokens("password|ada").len(), control.access_tokens("other|ada").len()), (0, 1));
 }
 
 #[tokio::test]
