@@ -17,7 +17,6 @@ use crate::advice::At;
 use crate::clock::Clock;
 use crate::errand::{self, Budget, Errands, Error, Flights, Visit, What};
 use crate::origin::Origin;
-use crate::qlik::Tenant;
 use crate::qlik::api::Access;
 use crate::qlik::oauth::{self, Client};
 use crate::qlik::people::People;
@@ -91,17 +90,14 @@ pub struct Given {
 
 impl AccessTokens {
     /// Tokens of this tenant, for these subjects.
-    ///
-    /// # Errors
-    /// When the machine's certificate authorities cannot be read.
-    pub fn new(settings: Settings, tenant: &Tenant, subjects: Arc<Subjects>, store: Store) -> reqwest::Result<Self> {
+    pub fn new(settings: Settings, tenant: Origin, http: Http, subjects: Arc<Subjects>, store: Store) -> Self {
         let Settings { client, scope, people, provision, rename, tokens_a_minute } = settings;
-        let people = people.map(|access| People::new(tenant, access, provision, rename)).transpose()?;
-        let errands = Errands::new(TOKENS, tenant.origin.clone(), store.clone(), tokens_a_minute);
+        let people = people.map(|access| People::new(http.clone(), tenant.clone(), access, provision, rename));
+        let errands = Errands::new(TOKENS, tenant.clone(), store.clone(), tokens_a_minute);
         let believed = Cache::builder().max_capacity(MOST).time_to_live(BELIEVED).build();
-        let (http, tenant, flights) = (tenant.client()?, tenant.origin.clone(), Flights::default());
+        let flights = Flights::default();
         let parts = Parts { client, scope, tenant, http, subjects, people, store, errands, flights, believed };
-        Ok(Self(Arc::new(parts)))
+        Self(Arc::new(parts))
     }
 
     /// The token of this visitor, good for 5 minutes at the least: the one that is kept, or a new one.

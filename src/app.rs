@@ -94,15 +94,15 @@ impl App {
         let tenant_sessions = TenantSessions::new(
             config.tenant_session,
             config.tenant.origin.clone(),
-            client,
+            client.clone(),
             Arc::clone(&subjects),
             tokens.clone(),
             store.clone(),
         );
         let access_tokens = config.access_token.map(|settings| {
-            AccessTokens::new(settings, &config.tenant, Arc::clone(&subjects), store.clone()).context(NO_CLIENT)
+            let tenant = config.tenant.origin.clone();
+            AccessTokens::new(settings, tenant, client, Arc::clone(&subjects), store.clone())
         });
-        let access_tokens = access_tokens.transpose()?;
         let data = access_tokens.clone().map(|tokens| Data::new(config.data, &config.tenant, tokens));
         let passing = proxy::Settings {
             tenant: config.tenant.origin.clone(),

@@ -71,14 +71,6 @@ fn pages(app: &App, headers: security::Headers) -> Router {
         .route("/hand-over", post(proxy::entry::begin))
         .route("/flow", post(flow::remember))
         .layer(CompressionLayer::new());
-    let access_tokens = Router::new()
-        .route("/access-token", post(access_token::give))
-        .route("/app-sheets", get(data::sheets))
-        .route("/hypercube", get(data::table))
-        .route("/user-attributes", get(data::attributes))
-        .route("/config", post(gallery::config))
-        .route("/gallery", get(gallery::show))
-        .layer(CompressionLayer::new());
     let mut sign_in = Router::new().route("/login", get(login::form));
     if app.guests {
         sign_in = sign_in.route("/login", post(login::guest::check));
@@ -117,7 +109,15 @@ fn pages(app: &App, headers: security::Headers) -> Router {
 
     let mut visitors = pages.merge(sign_in).merge(tokens);
     if app.access_tokens.is_some() {
-        visitors = visitors.merge(access_tokens);
+        let components = Router::new()
+            .route("/access-token", post(access_token::give))
+            .route("/app-sheets", get(data::sheets))
+            .route("/hypercube", get(data::table))
+            .route("/user-attributes", get(data::attributes))
+            .route("/config", post(gallery::config))
+            .route("/gallery", get(gallery::show))
+            .layer(CompressionLayer::new());
+        visitors = visitors.merge(components);
     }
     // What those pages show is nobody else's: to everybody else they do not exist, and without ADMIN_GROUPS to nobody.
     if app.admin.is_some() {

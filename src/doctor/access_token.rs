@@ -19,7 +19,7 @@ pub(super) async fn examine(doctor: &Doctor, answers: bool, who: &Who) -> Option
     };
     let (http, tenant, client) = (&doctor.client, &doctor.config.tenant.origin, &settings.client);
     if let Some(access) = settings.people.clone()
-        && let Ok(people) = People::new(&doctor.config.tenant, access, false, false)
+        && let people = People::new(http.clone(), tenant.clone(), access, false, false)
         && matches!(people.ensure(subject, doctor.now()).await, Ok(Presence::Missing))
     {
         if settings.provision {

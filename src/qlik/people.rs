@@ -1,14 +1,14 @@
 //! The tenant's users by their subjects: whether somebody is there, and how somebody is made (Qlik Cloud facts, section E).
 //! Impersonation makes nobody by itself (section H.2).
 
-use reqwest::Method;
+use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use url::form_urlencoded;
 
-use super::Tenant;
 use super::api::{self, Access, Api};
 use crate::identity::Subject;
+use crate::origin::Origin;
 
 /// How many pages of an answer are read: one subject has one user.
 const PAGES: usize = 2;
@@ -45,11 +45,8 @@ pub struct People {
 
 impl People {
     /// Users of this tenant, by this right; whether they are made, and renamed, too.
-    ///
-    /// # Errors
-    /// When the machine's certificate authorities cannot be read.
-    pub fn new(tenant: &Tenant, access: Access, create: bool, rename: bool) -> reqwest::Result<Self> {
-        Ok(Self { api: Api::new(tenant.client()?, tenant.origin.clone(), access), create, rename })
+    pub fn new(client: Client, tenant: Origin, access: Access, create: bool, rename: bool) -> Self {
+        Self { api: Api::new(client, tenant, access), create, rename }
     }
 
     /// Looks for the user with this subject. Where users are made: makes the user who is missing, and has the name of one who is

@@ -1,14 +1,9 @@
 //! Access tokens for the components of a page: who gets one, of what the tenant grants, how many are asked for, and when they end.
 
-use std::net::IpAddr;
-
 use axum::http::{Method, StatusCode};
 use qlik_embed_bff::access_token::Given;
-use qlik_embed_bff::audit::Caller;
 use qlik_embed_bff::demo::{self, ApiKey, Control, IdentityProvider, OauthClient, Tenant};
-use qlik_embed_bff::errand::{Error, Visit};
-use qlik_embed_bff::identity::Identity;
-use qlik_embed_bff::store::SessionRef;
+use qlik_embed_bff::errand::Error;
 use secrecy::ExposeSecret;
 
 mod endpoint;
@@ -16,7 +11,8 @@ mod kept;
 mod people;
 mod refused;
 
-use crate::portal::{Answer, Browser, KEY, Portal};
+use crate::portal::{Answer, KEY, Portal};
+use crate::tenant_session::Guest;
 
 const CLIENT: &str = "0123456789abcdef0123456789abcdef";
 const SECRET: &str = "impersonations-very-own-secret";
@@ -93,29 +89,15 @@ impl Stage {
     }
 }
 
-/// Somebody who is signed in with us.
-struct Guest {
-    browser: Browser,
-    identity: Identity,
-    session: SessionRef,
-}
-
+/// What somebody who is signed in with us does for a token.
 impl Guest {
-    async fn arrive(portal: &Portal, id: &str) -> Self {
-        let browser = portal.signed_in(id).await;
-        let (account, _) = portal.app.store.account(id).await.expect("the store answers").expect("an account");
-        let cookie = browser.cookies["qlik-embed-bff"].parse().expect("a session's id");
-        Self { browser, identity: account.identity(), session: SessionRef::of(cookie) }
-    }
-
-    async fn get(&self, portal: &Portal) -> Result<Given, Error> {
-        let caller = Caller { request: uuid::Uuid::nil(), address: IpAddr::from([203, 0, 113, 1]) };
-        let visit = Visit { session: self.session, identity: &self.identity, caller };
-        portal.app.access_tokens.as_ref().expect("a client").get(&visit, portal.clock.now()).await
+    async fn granted(&self, portal: &Portal) -> Result<Given, Error> {
+        let tokens = portal.app.access_tokens.as_ref().expect("a client");
+        tokens.get(&self.visit(), portal.clock.now()).await
     }
 
     async fn token(&self, portal: &Portal) -> String {
-        self.get(portal).await.expect("a token").token.expose_secret().to_owned()
+        self.granted(portal).await.expect("a token").token.expose_secret().to_owned()
     }
 
     /// What a script of our pages posts.

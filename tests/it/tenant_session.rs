@@ -64,21 +64,21 @@ impl Stage {
 }
 
 /// Somebody who is signed in with us.
-struct Guest {
-    browser: Browser,
-    identity: Identity,
-    session: SessionRef,
+pub struct Guest {
+    pub browser: Browser,
+    pub identity: Identity,
+    pub session: SessionRef,
 }
 
 impl Guest {
-    async fn arrive(portal: &Portal, id: &str) -> Self {
+    pub async fn arrive(portal: &Portal, id: &str) -> Self {
         let browser = portal.signed_in(id).await;
         let (account, _) = portal.app.store.account(id).await.expect("the store answers").expect("an account");
         let cookie = browser.cookies["qlik-embed-bff"].parse().expect("a session's id");
         Self { browser, identity: account.identity(), session: SessionRef::of(cookie) }
     }
 
-    fn visit(&self) -> Visit<'_> {
+    pub fn visit(&self) -> Visit<'_> {
         let caller = Caller { request: uuid::Uuid::nil(), address: IpAddr::from([203, 0, 113, 1]) };
         Visit { session: self.session, identity: &self.identity, caller }
     }

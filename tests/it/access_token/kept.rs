@@ -105,7 +105,7 @@ async fn signing_out_revokes_it() {
     until(|| stage.control().access_tokens("password|ada").is_empty()).await;
     assert_eq!(stage.answers("POST", "/oauth/revoke"), [200]);
     assert_eq!(stage.control().access_tokens("password|bob").len(), 1, "his stays");
-    assert!(matches!(ada.get(&stage.portal).await, Err(Error::SessionEnded)));
+    assert!(matches!(ada.granted(&stage.portal).await, Err(Error::SessionEnded)));
     assert_eq!(stage.asked(), [200, 200]);
 }
 

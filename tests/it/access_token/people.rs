@@ -48,7 +48,7 @@ async fn two_instances_at_once_make_one_user() {
     let (one, two) = (Guest::arrive(&stage.portal, "ada").await, Guest::arrive(&other, "ada").await);
     // Both look before either makes her.
     stage.control().delay("/api/v1/users", std::time::Duration::from_millis(200));
-    let tokens = join_all([one.get(&stage.portal), two.get(&other)]).await;
+    let tokens = join_all([one.granted(&stage.portal), two.granted(&other)]).await;
     assert!(tokens.iter().all(Result::is_ok), "{tokens:?}");
     assert_eq!(stage.control().users().iter().filter(|user| user.subject == "password|ada").count(), 1);
     let mut statuses: Vec<_> = stage.changes().into_iter().map(|(_, status)| status).collect();

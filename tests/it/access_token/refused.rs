@@ -71,8 +71,8 @@ async fn the_tenant_is_left_alone_after_a_refusal() {
     assert_eq!(stage.asked(), [403]);
     stage.pass(2);
     let other = stage.portal.beside().await;
-    assert!(matches!(ada.get(&other).await, Err(Error::Refused { .. })));
-    assert!(matches!(ada.get(&stage.portal).await, Err(Error::Refused { .. })), "the other instance told it");
+    assert!(matches!(ada.granted(&other).await, Err(Error::Refused { .. })));
+    assert!(matches!(ada.granted(&stage.portal).await, Err(Error::Refused { .. })), "the other instance told it");
     assert_eq!(stage.asked(), [403, 403]);
     stage.pass(3);
     ada.token(&stage.portal).await;
@@ -80,8 +80,10 @@ async fn the_tenant_is_left_alone_after_a_refusal() {
     // Bob comes while the tenant wants a pause, of everybody.
     stage.control().refuse("/oauth/token", RateLimited { retry_after: 40 }, Times::Next(1));
     let (bob, again) = (Guest::arrive(&stage.portal, "bob").await, Guest::arrive(&stage.portal, "ada").await);
-    assert!(matches!(bob.get(&stage.portal).await, Err(Error::Paused { retry_after }) if retry_after.as_secs() == 40));
-    assert!(matches!(again.get(&other).await, Err(Error::Paused { .. })));
+    assert!(
+        matches!(bob.granted(&stage.portal).await, Err(Error::Paused { retry_after }) if retry_after.as_secs() == 40)
+    );
+    assert!(matches!(again.granted(&other).await, Err(Error::Paused { .. })));
     ada.token(&other).await; // has one already
     stage.pass(42);
     again.token(&other).await;
@@ -112,7 +114,7 @@ async fn who_is_denied_by_now_gets_none() {
     let ada = Guest::arrive(&stage.portal, "ada").await;
     ada.token(&stage.portal).await;
     let portal = stage.portal.restart_with(&[("SUBJECT_UNMAPPED", "deny")]).await;
-    assert!(matches!(ada.get(&portal).await, Err(Error::Denied(_))));
+    assert!(matches!(ada.granted(&portal).await, Err(Error::Denied(_))));
     assert!(stage.tenant.control().access_tokens("password|ada").is_empty(), "and what there was is revoked");
 }
 
