@@ -38,6 +38,7 @@ mod server;
 mod set_up;
 pub mod settings;
 mod signing;
+mod stores;
 mod subject;
 mod tickets;
 mod tls;
@@ -236,7 +237,7 @@ pub fn load(env: &Env, now: OffsetDateTime) -> Result<Loaded, Problems> {
     let access_token = oauth::read(&mut reader, oauth_client, right, logins_a_minute, shared == Some(true));
     let data = gallery::data(&mut reader);
     let gallery = gallery::read(&mut reader, &mut pages, &data);
-    let store = server::store(&mut reader);
+    let store = stores::read(&mut reader);
     let session = server::session(&mut reader);
     let admin_groups = admin::groups(&mut reader, server.as_ref(), pages.as_ref());
     reader.report_strangers();
@@ -282,7 +283,7 @@ pub fn load(env: &Env, now: OffsetDateTime) -> Result<Loaded, Problems> {
 pub fn load_store(env: &Env) -> Result<store::Settings, Problems> {
     let sources = Sources::of(env);
     let mut reader = Reader::new(&sources);
-    let store = server::store(&mut reader);
+    let store = stores::read(&mut reader);
     reader.finish()?;
     Ok(store.expect("what could not be read was reported as a problem"))
 }
@@ -294,7 +295,7 @@ pub fn load_store(env: &Env) -> Result<store::Settings, Problems> {
 pub fn load_list(env: &Env) -> Result<(store::Settings, bool), Problems> {
     let sources = Sources::of(env);
     let mut reader = Reader::new(&sources);
-    let store = server::store(&mut reader);
+    let store = stores::read(&mut reader);
     let shared = mapping::shared(&mut reader);
     reader.finish()?;
     Ok(store.zip(shared).expect("what could not be read was reported as a problem"))
@@ -326,7 +327,7 @@ pub fn load_token(env: &Env, now: OffsetDateTime) -> Result<(token::Settings, To
 }
 
 fn to_find_subjects(reader: &mut Reader) -> Option<ToFindSubjects> {
-    let store = server::store(reader);
+    let store = stores::read(reader);
     let shared = mapping::shared(reader);
     let mapping = mapping::read(reader, &[], shared == Some(true));
     let tenant = if subject::look_up_is_on(reader) { page::tenant(reader) } else { None };

@@ -100,7 +100,7 @@ async fn who(options: &Options, config: &config::Config, clock: &Clock) -> anyho
         return Ok(Who::Nobody(why.to_owned()));
     };
     // Who is described need not be anywhere, not even a database.
-    let store = if config.store.file.exists() { Some(Store::open_existing(&config.store).await?) } else { None };
+    let store = if config.store.is_there() { Some(Store::open_existing(&config.store).await?) } else { None };
     let described = Explain {
         source: options.source,
         id: Some(id),

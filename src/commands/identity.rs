@@ -66,7 +66,7 @@ pub async fn run(command: IdentityCommand, env: &Env, now: OffsetDateTime) -> an
     let IdentityCommand::Explain(args) = command;
     let config = config::load(env, now)?.config;
     // Who is described need not be anywhere, not even a database.
-    let store = if config.store.file.exists() { Some(Store::open_existing(&config.store).await?) } else { None };
+    let store = if config.store.is_there() { Some(Store::open_existing(&config.store).await?) } else { None };
     let identity = identity(&args, &config, store.as_ref()).await?;
     let subjects = Subjects::new(config.subjects.clone(), config.mapping.clone(), store)?;
     let resolution = subjects.foresee(&identity, now).await?;

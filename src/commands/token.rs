@@ -47,8 +47,7 @@ pub async fn for_account(args: Token, env: &Env, now: OffsetDateTime) -> anyhow:
     let (settings, ToFindSubjects { store, mapping, subjects }) = config::load_token(env, now)?;
     let id = Account::canonical(&args.identity);
     // Who is described need not be anywhere, not even a database.
-    let store =
-        if store.file.exists() || args.email.is_none() { Some(Store::open_existing(&store).await?) } else { None };
+    let store = if store.is_there() || args.email.is_none() { Some(Store::open_existing(&store).await?) } else { None };
     let account = match &args.email {
         Some(email) => Account {
             name: args.name.clone().unwrap_or_else(|| id.clone()),

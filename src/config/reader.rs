@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::file::Sources;
 use super::problem::{Problem, Problems};
-use super::settings::{FOREIGN, OURS, SETTINGS, Setting, find, nearest};
+use super::settings::{OURS, SETTINGS, Setting, find, nearest};
 
 /// One line of `config show`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -270,11 +270,6 @@ impl<'e> Reader<'e> {
                 Some(known) => self.hints.push(format!("{name} is not known and has no effect; did you mean {known}?")),
                 None if ours => self.hints.push(format!("{name} is not known and has no effect")),
                 None => {}
-            }
-        }
-        for (foreign, instead) in FOREIGN {
-            if self.raw(foreign).is_some() {
-                self.hints.push(format!("{foreign} has no effect: {instead}"));
             }
         }
     }

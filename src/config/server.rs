@@ -1,18 +1,15 @@
 //! Settings of the server itself: where it listens, whom it trusts, what it remembers.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use secrecy::ExposeSecret;
 
 use super::reader::{DURATION, Reader, duration, line, list};
 use super::{Server, SessionAges, embed_csp, frames, proxy, tls};
 use crate::auth;
 use crate::identity::Source;
 use crate::origin::Origin;
-use crate::store;
 
 /// A session that ends sooner than this could not finish signing in.
 const SHORTEST_SESSION: Duration = Duration::from_secs(60);
@@ -109,53 +106,6 @@ pub(super) fn sign_in(reader: &mut Reader) -> Option<Vec<Source>> {
             other => other,
         }
     })
-}
-
-pub(super) fn store(reader: &mut Reader) -> Option<store::Settings> {
-    const REMEDY: &str = "write sqlite: and a file, for example sqlite:data/qlik-embed-bff.db";
-    let file = reader.required("DATABASE_URL", REMEDY, |text| {
-        let file = text.strip_prefix("sqlite:").ok_or("is not an SQLite address")?;
-        let file = PathBuf::from(file.strip_prefix("//").unwrap_or(file));
-        match file.to_str() {
-            Some(name) if name.contains(['?', ':']) => {
-                Err("has options or a special name, and only files are supported")
-            }
-            _ if file.file_name().is_none() || file.is_dir() => Err("names no file"),
-            _ => Ok(file),
-        }
-    });
-    let secret = match reader.secret("SESSION_SECRET", None) {
-        Some((secret, file)) if secret.expose_secret().trim().len() < store::secret::SHORTEST => {
-            let (variable, has) = match file {
-                Some(_) => ("SESSION_SECRET_FILE", "names a file with"),
-                None => ("SESSION_SECRET", "has"),
-            };
-            let reason = format!("{has} fewer than {} characters", store::secret::SHORTEST);
-            reader.problem(variable, reason, "make one with `openssl rand -base64 48`, or leave it out");
-            None
-        }
-        Some((secret, _)) => Some(secret.expose_secret().trim().into()),
-        None => None,
-    };
-    let file = file?;
-    if !reader.is_set("SESSION_SECRET") && secret.is_none() {
-        reader.derived(
-            "SESSION_SECRET",
-            "(kept beside the database)",
-            &store::secret::file_beside(&file).to_string_lossy(),
-        );
-    }
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let above = folder.and_then(std::path::Path::parent).filter(|above| !above.as_os_str().is_empty());
-    if let (Some(folder), Some(above)) = (folder, above)
-        && !folder.is_dir()
-        && !above.is_dir()
-    {
-        let reason = format!("lies in {}, and neither that folder nor the one above it exists", folder.display());
-        reader.problem("DATABASE_URL", reason, "create the folder, or name a file elsewhere");
-        return None;
-    }
-    Some(store::Settings { file, secret })
 }
 
 pub(super) fn session(reader: &mut Reader) -> Option<SessionAges> {

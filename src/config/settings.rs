@@ -131,6 +131,13 @@ pub const SETTINGS: &[Setting] = &[
     setting("QLIK_ADMIN_CLIENT_SECRET").secret().also(&["OAUTH_BACKEND_CLIENT_SECRET"]),
     // store
     setting("DATABASE_URL").or("sqlite:data/qlik-embed-bff.db"),
+    setting("DATABASE_PASSWORD").secret(),
+    setting("DATABASE_CONNECTIONS").or("10"),
+    setting("SESSION_STORE_URL").also(&["REDIS_URL"]),
+    setting("SESSION_STORE_PASSWORD").secret(),
+    setting("SESSION_STORE_SENTINEL_PASSWORD").secret(),
+    setting("SESSION_STORE_CA_FILE"),
+    setting("SESSION_STORE_PREFIX").or("qlik-embed-bff"),
     setting("SESSION_SECRET").secret(),
     setting("SESSION_IDLE").or("30m"),
     setting("SESSION_MAX").or("12h"),
@@ -139,12 +146,20 @@ pub const SETTINGS: &[Setting] = &[
 /// Where the key lies when neither `QLIK_JWT_PRIVATE_KEY` nor its `_FILE` is set: where `keygen` writes it.
 pub const DEFAULT_KEY_FILE: &str = "keys/privatekey.pem";
 
-/// Variables of the tutorial and of Qlik's samples that mean something else here, and what to do.
-pub const FOREIGN: &[(&str, &str)] = &[("REDIS_URL", "sessions are kept in the database that DATABASE_URL names")];
-
 /// A variable that begins so and is not known is probably a typing error.
-pub const OURS: &[&str] =
-    &["QLIK_", "PROXY_", "OIDC_", "TICKET_", "HEADER_", "SUBJECT_", "GROUPS_", "EMBED_", "GALLERY_"];
+pub const OURS: &[&str] = &[
+    "QLIK_",
+    "PROXY_",
+    "OIDC_",
+    "TICKET_",
+    "HEADER_",
+    "SUBJECT_",
+    "GROUPS_",
+    "EMBED_",
+    "GALLERY_",
+    "DATABASE_",
+    "SESSION_",
+];
 
 /// The setting of this name.
 pub fn find(name: &str) -> Option<&'static Setting> {

@@ -1,13 +1,14 @@
 //! What can be seen without asking anybody: settings, key, certificate, database, our own address and cookies.
 
 use std::fs::OpenOptions;
+use std::path::Path;
 
 use super::finding::{Check, Finding, Look, Outcome};
 use super::{Doctor, Tell, Who};
 use crate::advice::{self, Sign};
 use crate::config::{EXPIRES_SOON, Problem, Problems};
 use crate::qlik::key::KeyError;
-use crate::store::{self, Condition};
+use crate::store::{self, Condition, Database};
 
 pub(super) async fn examine(doctor: &Doctor, hints: &[String], who: &Who, tell: Tell<'_>) {
     settings(hints).into_iter().for_each(&mut *tell);
@@ -132,36 +133,51 @@ fn selections(doctor: &Doctor) -> Finding {
 
 async fn store(doctor: &Doctor) -> Finding {
     let settings = &doctor.config.store;
-    let look = Look::new(Check::Store, settings.file.display().to_string());
-    match store::condition(&settings.file).await {
-        Ok(Condition::Nothing) => match settings.file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            Some(folder)
-                if !folder.exists()
-                    && !folder.parent().is_some_and(|above| above.as_os_str().is_empty() || above.is_dir()) =>
-            {
-                let remedy = format!("create {}, or name another file in DATABASE_URL", folder.display());
-                look.fail("there is none, and no folder for it", remedy)
-            }
-            _ => look.pass("there is none yet: the first start makes it"),
-        },
-        Ok(Condition::Current) => match OpenOptions::new().append(true).open(&settings.file) {
+    let look = Look::new(Check::Store, settings.database.to_string());
+    let condition = match (store::condition(settings).await, &settings.database) {
+        (Ok(condition), _) => condition,
+        (Err(problem), Database::Sqlite(_)) => {
+            let remedy =
+                "look at the file and its folder, and whose they are; restore it from a backup if it is damaged";
+            return look.fail(problem.to_string(), remedy);
+        }
+        (Err(problem), Database::Postgres(_)) => {
+            let remedy =
+                "see that the server runs and is reached from here, and that user, password and database are right";
+            return look.fail(problem.to_string(), remedy);
+        }
+    };
+    match (condition, &settings.database) {
+        (Condition::Nothing, Database::Sqlite(file)) => beside_nothing(look, file),
+        (Condition::Nothing, Database::Postgres(_)) => look.pass("it has no tables yet: the first start makes them"),
+        (Condition::Current, Database::Sqlite(file)) => match OpenOptions::new().append(true).open(file) {
             Ok(_) => look.pass("it can be opened and written, and has the tables of this version"),
             Err(problem) => look.fail(
                 format!("it cannot be written ({problem})"),
                 "give the file and its folder to the user that runs this server",
             ),
         },
-        Ok(Condition::Behind(steps)) => {
+        (Condition::Current, Database::Postgres(_)) => look.pass("it answers, and has the tables of this version"),
+        (Condition::Behind(steps), _) => {
             look.warn(format!("{steps} steps behind this version"), "back it up; the next start brings it up to date")
         }
-        Ok(Condition::Newer) => look.fail(
+        (Condition::Newer, _) => look.fail(
             "it belongs to a newer version of qlik-embed-bff",
-            "install that version, or name another file in DATABASE_URL",
+            "install that version, or name another database in DATABASE_URL",
         ),
-        Err(problem) => look.fail(
-            problem.to_string(),
-            "look at the file and its folder, and whose they are; restore it from a backup if it is damaged",
-        ),
+    }
+}
+
+fn beside_nothing(look: Look, file: &Path) -> Finding {
+    match file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder)
+            if !folder.exists()
+                && !folder.parent().is_some_and(|above| above.as_os_str().is_empty() || above.is_dir()) =>
+        {
+            let remedy = format!("create {}, or name another file in DATABASE_URL", folder.display());
+            look.fail("there is none, and no folder for it", remedy)
+        }
+        _ => look.pass("there is none yet: the first start makes it"),
     }
 }
 

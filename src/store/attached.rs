@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
-use super::sqlite::Row;
+use super::engines::expiring;
+use super::records::Row;
 use super::{CachedRecord, Error, Kind, RecordId, SessionRef, Store};
 
 /// A record of a session, under a name that somebody else may know.
@@ -41,7 +42,7 @@ impl Store {
         session: SessionRef,
         now: OffsetDateTime,
     ) -> Result<Option<Vec<u8>>, Error> {
-        let Some(row) = self.sqlite.record(&session.0, now).await? else { return Ok(None) };
+        let Some(row) = expiring!(self.record(&session.0, now))? else { return Ok(None) };
         Ok(self.seal.open(&session.0, &row.value))
     }
 
@@ -60,7 +61,7 @@ impl Store {
     ) -> Result<bool, Error> {
         let id = kind.record_id(name);
         let sealed = self.seal.seal(&id, value);
-        self.changed(&id, self.sqlite.attach_record(&session.0, &id, &sealed, until)).await
+        self.changed(&id, async { expiring!(self.attach_record(&session.0, &id, &sealed, until)) }).await
     }
 
     /// What was kept for a session under this name. From memory for a few seconds: it may be answered for so long after its
@@ -79,7 +80,7 @@ impl Store {
     /// When the database does not answer.
     pub async fn find_anew(&self, kind: Kind, name: &str, now: OffsetDateTime) -> Result<Option<Attached>, Error> {
         let id = kind.record_id(name);
-        let row = self.sqlite.record(&id, now).await?;
+        let row = expiring!(self.record(&id, now))?;
         Ok(row.and_then(|row| self.attached(&id, row)))
     }
 
@@ -94,7 +95,7 @@ impl Store {
     /// When the database does not answer.
     pub async fn take_attached(&self, kind: Kind, name: &str, now: OffsetDateTime) -> Result<Option<Attached>, Error> {
         let id = kind.record_id(name);
-        let row = self.changed(&id, self.sqlite.take_record(&id, now)).await?;
+        let row = self.changed(&id, async { expiring!(self.take_record(&id, now)) }).await?;
         Ok(row.and_then(|row| self.attached(&id, row)))
     }
 }

@@ -1,13 +1,15 @@
 //! The ends of sessions: whoever keeps something for a session learns of its end, wherever and however it came.
 
 use std::fmt;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Notify, broadcast};
 use tokio::time::MissedTickBehavior;
 use tower_sessions::session::Id;
 
+use super::engines::expiring;
 use super::{Error, RecordId, Store, hash, sessions};
 
 /// How often the ends of sessions are asked for that came about elsewhere.
@@ -60,12 +62,30 @@ pub(super) struct Ends {
     here: Notify,
     /// The last one that was told.
     last: AtomicI64,
+    closed: AtomicBool,
+}
+
+impl Default for Ends {
+    fn default() -> Self {
+        let tell = broadcast::Sender::new(WAITING);
+        Self { tell, here: Notify::new(), last: AtomicI64::new(0), closed: AtomicBool::new(false) }
+    }
 }
 
 impl Ends {
     /// Those behind `last` will be told.
-    pub fn behind(last: i64) -> Self {
-        Self { tell: broadcast::Sender::new(WAITING), here: Notify::new(), last: AtomicI64::new(last) }
+    pub fn begin_behind(&self, last: i64) {
+        self.last.store(last, Ordering::Relaxed);
+    }
+
+    /// Nothing will be told any more.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+        self.here.notify_one();
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
     }
 
     /// Has the ends that came about here told at once.
@@ -87,14 +107,16 @@ impl Store {
         let mut ticks = tokio::time::interval(POLL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut failing = false;
-        while !self.sqlite.is_closed() {
+        let mut listening = pin!(self.listen());
+        while !self.ends.is_closed() {
             tokio::select! {
                 _ = ticks.tick() => {}
                 () = self.ends.here.notified() => {}
+                never = &mut listening => match never {},
             }
             match self.tell_ends().await {
                 Ok(()) => failing = false,
-                Err(_) if self.sqlite.is_closed() => break,
+                Err(_) if self.ends.is_closed() => break,
                 Err(problem) if !failing => {
                     tracing::error!(%problem, "it cannot be told which sessions have ended");
                     failing = true;
@@ -106,7 +128,7 @@ impl Store {
 
     async fn tell_ends(&self) -> Result<(), Error> {
         loop {
-            let ended = self.sqlite.ended_sessions(self.ends.last.load(Ordering::Relaxed), WAITING / 2).await?;
+            let ended = expiring!(self.ended_sessions(self.ends.last.load(Ordering::Relaxed), WAITING / 2))?;
             let Some(&(last, _)) = ended.last() else { return Ok(()) };
             self.changes.fetch_add(1, Ordering::SeqCst);
             for (_, session) in &ended {

@@ -6,7 +6,7 @@
 
 use time::OffsetDateTime;
 
-use super::sqlite::HeldRow;
+use super::engines::expiring;
 use super::{Error, RecordId, SessionRef, Store, hash};
 
 /// What is held.
@@ -49,6 +49,14 @@ pub struct Kept {
     pub value: Vec<u8>,
 }
 
+/// The same, as it lies in the store: its value sealed.
+pub(super) struct Row {
+    pub login: i64,
+    pub version: i64,
+    pub used: OffsetDateTime,
+    pub value: Vec<u8>,
+}
+
 /// What became of writing what a login brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Put {
@@ -75,7 +83,7 @@ impl Store {
         now: OffsetDateTime,
     ) -> Result<Put, Error> {
         let row = self.sealed(session, held, kept);
-        if self.sqlite.put_held((&session.0[..], held), &row, until, instead_of, now).await? {
+        if expiring!(self.put_held((&session.0[..], held), &row, until, instead_of, now))? {
             return Ok(Put::Done);
         }
         Ok(if self.has_session(session, now).await? { Put::Late } else { Put::SessionEnded })
@@ -86,7 +94,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn has_session(&self, session: SessionRef, now: OffsetDateTime) -> Result<bool, Error> {
-        self.sqlite.has_session(&session.0, now).await
+        expiring!(self.has_session(&session.0, now))
     }
 
     /// Keeps a change of what is kept, which then has the next version. `false`, and nothing written, when it has another
@@ -96,7 +104,7 @@ impl Store {
     /// When the database does not answer.
     pub async fn change_held(&self, session: SessionRef, held: Held, changed: Kept) -> Result<bool, Error> {
         let row = self.sealed(session, held, changed);
-        self.sqlite.change_held((&session.0[..], held), &row).await
+        expiring!(self.change_held((&session.0[..], held), &row))
     }
 
     /// Notes that it was used.
@@ -110,7 +118,7 @@ impl Store {
         login: i64,
         used: OffsetDateTime,
     ) -> Result<(), Error> {
-        self.sqlite.touch_held((&session.0[..], held), login, used).await
+        expiring!(self.touch_held((&session.0[..], held), login, used))
     }
 
     /// What is kept for a session that has not ended.
@@ -118,8 +126,8 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn held(&self, session: SessionRef, held: Held) -> Result<Option<Kept>, Error> {
-        let Some(row) = self.sqlite.held((&session.0[..], held)).await? else { return Ok(None) };
-        let HeldRow { login, version, used, value } = row;
+        let Some(row) = expiring!(self.held((&session.0[..], held)))? else { return Ok(None) };
+        let Row { login, version, used, value } = row;
         // What does not open is as good as nothing, but has a name to be replaced by.
         let value = self.seal.open(&held.sealed_as(session), &value).unwrap_or_default();
         Ok(Some(Kept { login, version, used, value }))
@@ -130,7 +138,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn take_held(&self, session: SessionRef, held: Held) -> Result<Option<Vec<u8>>, Error> {
-        let sealed = self.sqlite.take_held((&session.0[..], held)).await?;
+        let sealed = expiring!(self.take_held((&session.0[..], held)))?;
         Ok(sealed.and_then(|sealed| self.seal.open(&held.sealed_as(session), &sealed)))
     }
 
@@ -140,11 +148,11 @@ impl Store {
     /// When the database does not answer.
     pub async fn held_left(&self, held: Held) -> Result<Vec<SessionRef>, Error> {
         const BATCH: i64 = 100;
-        Ok(self.sqlite.held_left(held, BATCH).await?.into_iter().map(SessionRef).collect())
+        Ok(expiring!(self.held_left(held, BATCH))?.into_iter().map(SessionRef).collect())
     }
 
-    fn sealed(&self, session: SessionRef, held: Held, kept: Kept) -> HeldRow {
+    fn sealed(&self, session: SessionRef, held: Held, kept: Kept) -> Row {
         let Kept { login, version, used, value } = kept;
-        HeldRow { login, version, used, value: self.seal.seal(&held.sealed_as(session), value) }
+        Row { login, version, used, value: self.seal.seal(&held.sealed_as(session), value) }
     }
 }

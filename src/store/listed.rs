@@ -4,6 +4,7 @@ use std::fmt;
 
 use time::OffsetDateTime;
 
+use super::engines::expiring;
 use super::{Error, SessionRef, Store};
 
 /// A session of somebody who is signed in, as it lies in the store.
@@ -44,7 +45,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn count_sessions(&self, now: OffsetDateTime) -> Result<u64, Error> {
-        self.sqlite.count_sessions(now).await
+        expiring!(self.count_sessions(now))
     }
 
     /// The next sessions of people who are signed in, behind this place.
@@ -54,7 +55,7 @@ impl Store {
         most: u32,
         now: OffsetDateTime,
     ) -> Result<Vec<Sealed>, Error> {
-        let rows = self.sqlite.sessions(behind.map(|place| (place.until, place.session.0)), most, now).await?;
+        let rows = expiring!(self.sessions(behind.map(|place| (place.until, place.session.0)), most, now))?;
         let sealed = |(until, id, value): (i64, _, Vec<u8>)| {
             let place = Place { until, session: SessionRef(id) };
             Sealed { place, value: self.seal.open(&id, &value) }
@@ -67,7 +68,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn end_session(&self, session: SessionRef) -> Result<bool, Error> {
-        let ended = self.changed(&session.0, self.sqlite.end_session(&session.0)).await;
+        let ended = self.changed(&session.0, async { expiring!(self.end_session(&session.0)) }).await;
         self.ends.hurry();
         ended
     }

@@ -3,6 +3,7 @@
 use aws_lc_rs::rand;
 use time::OffsetDateTime;
 
+use super::engines::expiring;
 use super::{Error, Kind, RecordId, Store};
 
 /// The right to do something alone, until it expires or is given back.
@@ -22,7 +23,7 @@ impl Store {
         let id = Kind::Lock.record_id(name);
         let mut holder = [0; 16];
         rand::fill(&mut holder).expect("the operating system has randomness");
-        let taken = self.sqlite.claim_record(&id, &holder, until, now).await?;
+        let taken = expiring!(self.claim_record(&id, &holder, until, now))?;
         Ok(taken.then_some(Lock { id, holder }))
     }
 
@@ -31,7 +32,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer: then it expires.
     pub async fn unlock(&self, lock: Lock) -> Result<(), Error> {
-        self.sqlite.delete_record_with(&lock.id, &lock.holder).await
+        expiring!(self.delete_record_with(&lock.id, &lock.holder))
     }
 
     /// Has everybody leave off what is named until then. A pause that lasts longer stays.
@@ -40,7 +41,7 @@ impl Store {
     /// When the database does not answer.
     pub async fn pause(&self, name: &str, until: OffsetDateTime) -> Result<(), Error> {
         let id = Kind::Pause.record_id(name);
-        self.sqlite.extend_record(&id, &self.seal.seal(&id, Vec::new()), until).await
+        expiring!(self.extend_record(&id, &self.seal.seal(&id, Vec::new()), until))
     }
 
     /// Until when what is named is left off, if it is.
@@ -48,7 +49,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn paused(&self, name: &str, now: OffsetDateTime) -> Result<Option<OffsetDateTime>, Error> {
-        let row = self.sqlite.record(&Kind::Pause.record_id(name), now).await?;
+        let row = expiring!(self.record(&Kind::Pause.record_id(name), now))?;
         Ok(row.map(|row| row.until))
     }
 }

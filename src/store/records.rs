@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use time::OffsetDateTime;
 
+use super::engines::expiring;
 use super::{Error, Marks, RecordId, SessionRef, Store, hash};
 
 /// What is kept under a name besides sessions. Names of one kind are apart from those of another.
@@ -44,6 +45,15 @@ impl Kind {
     }
 }
 
+/// A record as it lies in the store.
+pub(super) struct Row {
+    pub until: OffsetDateTime,
+    /// Sealed.
+    pub value: Vec<u8>,
+    /// The session to which it belongs.
+    pub session: Option<RecordId>,
+}
+
 /// A record as memory has it, opened.
 #[derive(Clone, Debug)]
 pub(super) struct CachedRecord {
@@ -62,7 +72,7 @@ impl Store {
     pub async fn keep(&self, kind: Kind, name: &str, value: Vec<u8>, until: OffsetDateTime) -> Result<bool, Error> {
         let id = kind.record_id(name);
         let sealed = self.seal.seal(&id, value);
-        self.sqlite.insert_record(&id, Marks::default(), &sealed, until).await
+        expiring!(self.insert_record(&id, Marks::default(), &sealed, until))
     }
 
     /// Whether something is kept under this name.
@@ -70,7 +80,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn keeps(&self, kind: Kind, name: &str, now: OffsetDateTime) -> Result<bool, Error> {
-        Ok(self.sqlite.record(&kind.record_id(name), now).await?.is_some())
+        Ok(expiring!(self.record(&kind.record_id(name), now))?.is_some())
     }
 
     /// Takes what was kept under this name, once: whoever asks again gets `None`.
@@ -79,7 +89,7 @@ impl Store {
     /// When the database does not answer.
     pub async fn take(&self, kind: Kind, name: &str, now: OffsetDateTime) -> Result<Option<Vec<u8>>, Error> {
         let id = kind.record_id(name);
-        let row = self.changed(&id, self.sqlite.take_record(&id, now)).await?;
+        let row = self.changed(&id, async { expiring!(self.take_record(&id, now)) }).await?;
         Ok(row.and_then(|row| self.seal.open(&id, &row.value)))
     }
 
@@ -93,7 +103,7 @@ impl Store {
     ) -> Result<bool, Error> {
         let id = hash(name);
         let sealed = self.seal.seal(&id, value);
-        self.sqlite.insert_record(&id, marks, &sealed, until).await
+        expiring!(self.insert_record(&id, marks, &sealed, until))
     }
 
     /// Changes a record that is there; one that was ended in the meantime stays ended.
@@ -116,7 +126,7 @@ impl Store {
         until: OffsetDateTime,
     ) -> Result<(), Error> {
         let sealed = self.seal.seal(&id, value);
-        self.changed(&id, self.sqlite.update_record(&id, marks, &sealed, until)).await
+        self.changed(&id, async { expiring!(self.update_record(&id, marks, &sealed, until)) }).await
     }
 
     /// The record, unless it has expired.
@@ -125,7 +135,7 @@ impl Store {
             return Ok((cached.until > now).then_some(cached));
         }
         let changes = self.changes.load(Ordering::SeqCst);
-        let Some(row) = self.sqlite.record(id, now).await? else { return Ok(None) };
+        let Some(row) = expiring!(self.record(id, now))? else { return Ok(None) };
         let Some(value) = self.seal.open(id, &row.value) else {
             tracing::warn!("a session does not open with this SESSION_SECRET; its visitor signs in again");
             return Ok(None);
@@ -141,7 +151,7 @@ impl Store {
 
     pub(super) async fn delete_record(&self, name: &[u8]) -> Result<(), Error> {
         let id = hash(name);
-        let deleted = self.changed(&id, self.sqlite.delete_record(&id)).await;
+        let deleted = self.changed(&id, async { expiring!(self.delete_record(&id)) }).await;
         self.ends.hurry();
         deleted
     }

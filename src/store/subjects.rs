@@ -8,9 +8,10 @@ use std::sync::atomic::Ordering;
 
 use time::OffsetDateTime;
 
+use super::engines::database;
 use super::{Error, Store};
 
-pub use super::sqlite::Import;
+pub use super::sql::Import;
 
 /// What is remembered of one identity.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -179,7 +180,7 @@ impl Store {
             return Ok(standing);
         }
         let changes = self.changes.load(Ordering::SeqCst);
-        let standing = Arc::new(self.sqlite.standing(identity).await?);
+        let standing = Arc::new(database!(self.standing(identity))?);
         self.standings.insert(identity.into(), Arc::clone(&standing));
         // Whoever changed something since has either invalidated this copy already, or is seen here.
         if self.changes.load(Ordering::SeqCst) != changes {
@@ -199,7 +200,7 @@ impl Store {
         spelling: Spelling,
         now: OffsetDateTime,
     ) -> Result<Claim, Error> {
-        let claim = self.sqlite.claim(identity, subject, spelling, now).await;
+        let claim = database!(self.claim(identity, subject, spelling, now));
         self.changed_standing(identity);
         claim
     }
@@ -209,7 +210,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn holder(&self, subject: &str) -> Result<Option<Listed>, Error> {
-        self.sqlite.holder(subject).await
+        database!(self.holder(subject))
     }
 
     /// Remembers what the tenant said. The first answer counts, and is returned.
@@ -217,7 +218,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn remember(&self, identity: &str, found: &Found) -> Result<Found, Error> {
-        let remembered = self.sqlite.remember(identity, found).await;
+        let remembered = database!(self.remember(identity, found));
         self.changed_standing(identity);
         remembered
     }
@@ -228,7 +229,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer; then nothing has changed.
     pub async fn list_subject(&self, entry: &Listed, shared: bool, now: OffsetDateTime) -> Result<Listing, Error> {
-        let listing = self.sqlite.list_subject(entry, shared, now).await;
+        let listing = database!(self.list_subject(entry, shared, now));
         self.changed_standings();
         listing
     }
@@ -238,7 +239,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer; then nothing has changed.
     pub async fn forget_identity(&self, identity: &str) -> Result<Forgotten, Error> {
-        let forgotten = self.sqlite.forget_identity(identity).await;
+        let forgotten = database!(self.forget_identity(identity));
         self.changed_standing(identity);
         forgotten
     }
@@ -248,7 +249,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer; then nothing has changed.
     pub async fn release(&self, which: Release<'_>) -> Result<u64, Error> {
-        let released = self.sqlite.release(which).await;
+        let released = database!(self.release(which));
         self.changed_standings();
         released
     }
@@ -258,7 +259,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn listed(&self, behind: &str) -> Result<Vec<Listed>, Error> {
-        self.sqlite.listed(behind).await
+        database!(self.listed(behind))
     }
 
     /// The next holdings behind this subject, in the order of their subjects; none at the end.
@@ -266,7 +267,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn holdings(&self, behind: &str) -> Result<Vec<Holding>, Error> {
-        self.sqlite.holdings(behind).await
+        database!(self.holdings(behind))
     }
 
     /// Begins an import. Nothing changes before [`Import::finish`].
@@ -274,7 +275,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn begin_import(&self) -> Result<Import, Error> {
-        self.sqlite.begin_import().await
+        database!(self.begin_import())
     }
 
     fn changed_standing(&self, identity: &str) {

@@ -322,7 +322,7 @@ fn a_database_of_a_newer_version_is_left_alone() {
     let file = folder.path().join("portal.db");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
-        let store = Store::open(&Settings { file: file.clone(), secret: None }).await.expect("a new store");
+        let store = Store::open(&Settings::file(file.clone())).await.expect("a new store");
         store.sweep(Clock::default().now()).await.expect("it answers");
         store.close().await;
         let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&file);

@@ -145,7 +145,7 @@ async fn what_an_instance_left_behind_is_ended_by_the_next() {
     let before = tenant.control().session_count();
     // The account goes while no server runs.
     portal.app.store.close().await;
-    let settings = store::Settings { file: portal.folder().join("portal.db"), secret: None };
+    let settings = store::Settings::file(portal.folder().join("portal.db"));
     let alone = Store::open(&settings).await.expect("it opens");
     assert!(alone.remove_account("bob", "password:bob").await.expect("the store answers"));
     alone.close().await;

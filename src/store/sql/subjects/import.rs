@@ -1,22 +1,24 @@
 //! A whole list of subjects, in one transaction.
 
-use sqlx::{Sqlite as Database, Transaction};
+use sqlx::{Any, Transaction};
 use time::OffsetDateTime;
 
 use super::{HoldingRow, holding, lock};
 use crate::store::Error;
+use crate::store::sql::dialect::Dialect;
 use crate::store::subjects::{Conflict, ConflictWith, Holding, Imported, Line, Listed, fold};
 
 /// A list on its way in. Dropped before [`Import::finish`], it leaves nothing behind.
 #[derive(Debug)]
 pub struct Import {
-    transaction: Transaction<'static, Database>,
+    transaction: Transaction<'static, Any>,
+    dialect: Dialect,
     locked: bool,
 }
 
 impl Import {
-    pub(super) fn new(transaction: Transaction<'static, Database>) -> Self {
-        Self { transaction, locked: false }
+    pub(super) fn new(transaction: Transaction<'static, Any>, dialect: Dialect) -> Self {
+        Self { transaction, dialect, locked: false }
     }
 
     /// How many conflicts, or takings over, are told one by one.
@@ -32,13 +34,13 @@ impl Import {
             .map(|Line { number, entry: Listed { identity, subject } }| (number, identity, subject, fold(subject)))
             .collect();
         let rows = serde_json::to_string(&rows).expect("numbers and texts are JSON");
-        sqlx::query(
+        let statement = self.dialect.either(
             "INSERT INTO incoming (line, identity, subject, folded)
-             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?)",
-        )
-        .bind(rows)
-        .execute(&mut *self.transaction)
-        .await?;
+             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each($1)",
+            "INSERT INTO incoming (line, identity, subject, folded)
+             SELECT (value ->> 0)::BIGINT, value ->> 1, value ->> 2, value ->> 3 FROM json_array_elements($1::JSON)",
+        );
+        sqlx::query(statement).bind(rows).execute(&mut *self.transaction).await?;
         Ok(())
     }
 
@@ -59,16 +61,16 @@ impl Import {
                     WHERE same_identity < line
                 UNION ALL
                 SELECT line, 'subject', same_subject, '' FROM marked
-                    WHERE NOT ?2 AND same_subject < line AND same_identity = line
+                    WHERE NOT $2 AND same_subject < line AND same_identity = line
                 UNION ALL
                 SELECT m.line, 'listed with', 0, l.subject FROM marked m JOIN listed_subject l USING (identity)
-                    WHERE NOT ?1 AND l.subject <> m.subject
+                    WHERE NOT $1 AND l.subject <> m.subject
                 UNION ALL
                 SELECT m.line, 'listed for', 0, min(l.identity) FROM marked m JOIN listed_subject l USING (folded)
-                    WHERE NOT ?1 AND NOT ?2 AND l.identity <> m.identity
+                    WHERE NOT $1 AND NOT $2 AND l.identity <> m.identity
                     GROUP BY m.line
             )
-            SELECT line, kind, other, name, (SELECT count(DISTINCT line) FROM conflict) FROM conflict ORDER BY line, kind LIMIT ?3";
+            SELECT line, kind, other, name, (SELECT count(DISTINCT line) FROM conflict) FROM conflict ORDER BY line, kind LIMIT $3";
         self.lock().await?;
         let rows: Vec<(i64, String, i64, String, i64)> = sqlx::query_as(CONFLICTS)
             .bind(replace)
@@ -125,23 +127,24 @@ impl Import {
     async fn hold(&mut self, now: OffsetDateTime) -> Result<Vec<Holding>, Error> {
         let taken: Vec<HoldingRow> = sqlx::query_as(
             "SELECT h.subject, h.identity, h.since, h.left_at FROM incoming i JOIN held_subject h USING (folded)
-             WHERE h.identity <> i.identity ORDER BY i.line LIMIT ?",
+             WHERE h.identity <> i.identity ORDER BY i.line LIMIT $1",
         )
         .bind(Self::REPORTED as i64)
         .fetch_all(&mut *self.transaction)
         .await?;
         sqlx::query(
             "INSERT INTO held_subject (folded, subject, identity, since)
-             SELECT folded, subject, identity, ? FROM incoming WHERE true
+             SELECT folded, subject, identity, $1 FROM incoming WHERE true
              ON CONFLICT (folded) DO UPDATE SET subject = excluded.subject, left_at = NULL,
-                 since = CASE WHEN identity = excluded.identity THEN since ELSE excluded.since END,
+                 since = CASE WHEN held_subject.identity = excluded.identity THEN held_subject.since
+                     ELSE excluded.since END,
                  identity = excluded.identity",
         )
         .bind(now.unix_timestamp())
         .execute(&mut *self.transaction)
         .await?;
         sqlx::query(
-            "UPDATE held_subject SET left_at = ? FROM incoming i
+            "UPDATE held_subject SET left_at = $1 FROM incoming i
              WHERE held_subject.identity = i.identity AND held_subject.folded <> i.folded AND left_at IS NULL",
         )
         .bind(now.unix_timestamp())
@@ -156,7 +159,7 @@ impl Import {
 
     async fn lock(&mut self) -> Result<(), Error> {
         if !self.locked {
-            lock(&mut self.transaction).await?;
+            lock(&mut self.transaction, self.dialect).await?;
             self.locked = true;
         }
         Ok(())

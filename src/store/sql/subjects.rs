@@ -1,9 +1,10 @@
 //! Whose a subject is, in SQL.
 
-use sqlx::sqlite::SqliteConnection;
+use sqlx::AnyConnection;
 use time::OffsetDateTime;
 
-use super::{Sqlite, at};
+use super::dialect::Dialect;
+use super::{Sql, at};
 use crate::store::Error;
 use crate::store::subjects::{Claim, Forgotten, Found, Holding, Listed, Listing, Release, Spelling, Standing, fold};
 
@@ -14,15 +15,15 @@ pub use import::Import;
 /// How many rows one step of reading a whole table takes.
 const BATCH: i64 = 1000;
 
-impl Sqlite {
+impl Sql {
     pub(in crate::store) async fn standing(&self, identity: &str) -> Result<Standing, Error> {
         let (listed, found, held): (Option<String>, Option<String>, Option<String>) = sqlx::query_as(
-            "SELECT (SELECT subject FROM listed_subject WHERE identity = ?1),
-                    (SELECT subject FROM found_subject WHERE identity = ?1),
-                    (SELECT subject FROM held_subject WHERE identity = ?1 AND left_at IS NULL)",
+            "SELECT (SELECT subject FROM listed_subject WHERE identity = $1),
+                    (SELECT subject FROM found_subject WHERE identity = $1),
+                    (SELECT subject FROM held_subject WHERE identity = $1 AND left_at IS NULL)",
         )
         .bind(identity)
-        .fetch_one(&self.0)
+        .fetch_one(&self.pool)
         .await?;
         Ok(Standing { listed, found: found.map(read_found), held })
     }
@@ -36,12 +37,12 @@ impl Sqlite {
     ) -> Result<Claim, Error> {
         let folded = fold(subject);
         // The first statement writes, so that it waits for other writers instead of failing after having read.
-        let mut transaction = self.0.begin().await?;
+        let mut transaction = self.pool.begin().await?;
         let claimed: Option<(String,)> = sqlx::query_as(
-            "INSERT INTO held_subject (folded, subject, identity, since) VALUES (?1, ?2, ?3, ?4)
+            "INSERT INTO held_subject (folded, subject, identity, since) VALUES ($1, $2, $3, $4)
              ON CONFLICT (folded) DO UPDATE
-                 SET subject = CASE WHEN ?5 THEN subject ELSE excluded.subject END, left_at = NULL
-                 WHERE identity = excluded.identity
+                 SET subject = CASE WHEN $5 THEN held_subject.subject ELSE excluded.subject END, left_at = NULL
+                 WHERE held_subject.identity = excluded.identity
              RETURNING subject",
         )
         .bind(&folded)
@@ -61,7 +62,7 @@ impl Sqlite {
     }
 
     pub(in crate::store) async fn holder(&self, subject: &str) -> Result<Option<Listed>, Error> {
-        holder(&mut *self.0.acquire().await?, &fold(subject)).await
+        holder(&mut *self.pool.acquire().await?, &fold(subject)).await
     }
 
     pub(in crate::store) async fn remember(&self, identity: &str, found: &Found) -> Result<Found, Error> {
@@ -70,12 +71,12 @@ impl Sqlite {
             Found::NotOne => "",
         };
         let (remembered,): (String,) = sqlx::query_as(
-            "INSERT INTO found_subject (identity, subject) VALUES (?, ?)
-             ON CONFLICT (identity) DO UPDATE SET subject = subject RETURNING subject",
+            "INSERT INTO found_subject (identity, subject) VALUES ($1, $2)
+             ON CONFLICT (identity) DO UPDATE SET subject = found_subject.subject RETURNING subject",
         )
         .bind(identity)
         .bind(subject)
-        .fetch_one(&self.0)
+        .fetch_one(&self.pool)
         .await?;
         Ok(read_found(remembered))
     }
@@ -88,11 +89,11 @@ impl Sqlite {
     ) -> Result<Listing, Error> {
         let Listed { identity, subject } = entry;
         let folded = fold(subject);
-        let mut transaction = self.0.begin().await?;
-        lock(&mut transaction).await?;
+        let mut transaction = self.pool.begin().await?;
+        lock(&mut transaction, self.dialect).await?;
         if !shared {
             let other: Option<(String,)> =
-                sqlx::query_as("SELECT identity FROM listed_subject WHERE folded = ? AND identity <> ? LIMIT 1")
+                sqlx::query_as("SELECT identity FROM listed_subject WHERE folded = $1 AND identity <> $2 LIMIT 1")
                     .bind(&folded)
                     .bind(identity)
                     .fetch_optional(&mut *transaction)
@@ -101,16 +102,19 @@ impl Sqlite {
                 return Ok(Listing::ListedFor(other));
             }
         }
-        let before: Option<(String,)> = sqlx::query_as("SELECT subject FROM listed_subject WHERE identity = ?")
+        let before: Option<(String,)> = sqlx::query_as("SELECT subject FROM listed_subject WHERE identity = $1")
             .bind(identity)
             .fetch_optional(&mut *transaction)
             .await?;
-        sqlx::query("INSERT OR REPLACE INTO listed_subject (identity, subject, folded) VALUES (?, ?, ?)")
-            .bind(identity)
-            .bind(subject)
-            .bind(&folded)
-            .execute(&mut *transaction)
-            .await?;
+        sqlx::query(
+            "INSERT INTO listed_subject (identity, subject, folded) VALUES ($1, $2, $3)
+             ON CONFLICT (identity) DO UPDATE SET subject = excluded.subject, folded = excluded.folded",
+        )
+        .bind(identity)
+        .bind(subject)
+        .bind(&folded)
+        .execute(&mut *transaction)
+        .await?;
         let taken_from = match shared {
             true => None,
             false => give(&mut transaction, entry, &folded, now).await?,
@@ -120,7 +124,7 @@ impl Sqlite {
     }
 
     pub(in crate::store) async fn forget_identity(&self, identity: &str) -> Result<Forgotten, Error> {
-        let mut transaction = self.0.begin().await?;
+        let mut transaction = self.pool.begin().await?;
         let forgotten = forget(&mut transaction, identity).await?;
         transaction.commit().await?;
         Ok(forgotten)
@@ -128,9 +132,9 @@ impl Sqlite {
 
     pub(in crate::store) async fn release(&self, which: Release<'_>) -> Result<u64, Error> {
         // An identity on the list keeps what the list gives it.
-        const RELEASE: &str = "DELETE FROM held_subject WHERE CASE ?1
-                 WHEN 'of' THEN identity = ?2
-                 WHEN 'beginning' THEN substr(identity, 1, length(?2)) = ?2
+        const RELEASE: &str = "DELETE FROM held_subject WHERE CASE $1
+                 WHEN 'of' THEN identity = $2
+                 WHEN 'beginning' THEN substr(identity, 1, length($2)) = $2
                  ELSE left_at IS NOT NULL END
              AND (left_at IS NOT NULL OR identity NOT IN (SELECT identity FROM listed_subject))";
         let (kind, text) = match which {
@@ -138,41 +142,43 @@ impl Sqlite {
             Release::Beginning(start) => ("beginning", start),
             Release::Left => ("left", ""),
         };
-        let released = sqlx::query(RELEASE).bind(kind).bind(text).execute(&self.0).await?;
+        let released = sqlx::query(RELEASE).bind(kind).bind(text).execute(&self.pool).await?;
         Ok(released.rows_affected())
     }
 
     pub(in crate::store) async fn listed(&self, behind: &str) -> Result<Vec<Listed>, Error> {
-        let rows: Vec<(String, String)> =
-            sqlx::query_as("SELECT identity, subject FROM listed_subject WHERE identity > ? ORDER BY identity LIMIT ?")
-                .bind(behind)
-                .bind(BATCH)
-                .fetch_all(&self.0)
-                .await?;
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "SELECT identity, subject FROM listed_subject WHERE identity > $1 ORDER BY identity LIMIT $2",
+        )
+        .bind(behind)
+        .bind(BATCH)
+        .fetch_all(&self.pool)
+        .await?;
         Ok(rows.into_iter().map(|(identity, subject)| Listed { identity, subject }).collect())
     }
 
     pub(in crate::store) async fn holdings(&self, behind: &str) -> Result<Vec<Holding>, Error> {
         let rows: Vec<HoldingRow> = sqlx::query_as(
-            "SELECT subject, identity, since, left_at FROM held_subject WHERE folded > ? ORDER BY folded LIMIT ?",
+            "SELECT subject, identity, since, left_at FROM held_subject WHERE folded > $1 ORDER BY folded LIMIT $2",
         )
         .bind(fold(behind))
         .bind(BATCH)
-        .fetch_all(&self.0)
+        .fetch_all(&self.pool)
         .await?;
         Ok(rows.into_iter().map(holding).collect())
     }
 
     pub(in crate::store) async fn begin_import(&self) -> Result<Import, Error> {
-        let mut transaction = self.0.begin().await?;
+        let mut transaction = self.pool.begin().await?;
         // Temporary tables are in a file of their own: while the lines come, nobody waits for this transaction.
-        sqlx::query(
+        let table = self.dialect.either(
             "CREATE TEMP TABLE incoming (line INTEGER NOT NULL, identity TEXT NOT NULL, subject TEXT NOT NULL,
                  folded TEXT NOT NULL) STRICT",
-        )
-        .execute(&mut *transaction)
-        .await?;
-        Ok(Import::new(transaction))
+            r#"CREATE TEMP TABLE incoming (line BIGINT NOT NULL, identity TEXT COLLATE "C" NOT NULL,
+                 subject TEXT NOT NULL, folded TEXT COLLATE "C" NOT NULL)"#,
+        );
+        sqlx::query(table).execute(&mut *transaction).await?;
+        Ok(Import::new(transaction, self.dialect))
     }
 }
 
@@ -186,15 +192,17 @@ fn read_found(subject: String) -> Found {
     if subject.is_empty() { Found::NotOne } else { Found::One(subject) }
 }
 
-/// Takes the lock that writing needs before anything is read: a reader that begins to write after somebody else did
-/// would fail.
-async fn lock(connection: &mut SqliteConnection) -> Result<(), Error> {
-    sqlx::query("DELETE FROM listed_subject WHERE 0").execute(connection).await?;
+/// Takes the lock that writing needs before anything is read: in SQLite a reader that begins to write after somebody else
+/// did would fail, and PostgreSQL would let two write who have read the same.
+async fn lock(connection: &mut AnyConnection, dialect: Dialect) -> Result<(), Error> {
+    let statement =
+        dialect.either("DELETE FROM listed_subject WHERE 0", "LOCK TABLE listed_subject IN SHARE ROW EXCLUSIVE MODE");
+    sqlx::query(statement).execute(connection).await?;
     Ok(())
 }
 
-async fn holder(connection: &mut SqliteConnection, folded: &str) -> Result<Option<Listed>, Error> {
-    let row: Option<(String, String)> = sqlx::query_as("SELECT identity, subject FROM held_subject WHERE folded = ?")
+async fn holder(connection: &mut AnyConnection, folded: &str) -> Result<Option<Listed>, Error> {
+    let row: Option<(String, String)> = sqlx::query_as("SELECT identity, subject FROM held_subject WHERE folded = $1")
         .bind(folded)
         .fetch_optional(connection)
         .await?;
@@ -204,13 +212,13 @@ async fn holder(connection: &mut SqliteConnection, folded: &str) -> Result<Optio
 /// The subject of before, if there was one. It is kept for its holder: another identity that got it would find the
 /// holder's bookmarks.
 async fn leave_others(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     identity: &str,
     folded: &str,
     now: OffsetDateTime,
 ) -> Result<Option<String>, Error> {
     let left: Vec<(String,)> = sqlx::query_as(
-        "UPDATE held_subject SET left_at = ? WHERE identity = ? AND folded <> ? AND left_at IS NULL RETURNING subject",
+        "UPDATE held_subject SET left_at = $1 WHERE identity = $2 AND folded <> $3 AND left_at IS NULL RETURNING subject",
     )
     .bind(now.unix_timestamp())
     .bind(identity)
@@ -222,30 +230,34 @@ async fn leave_others(
 
 /// Gives a subject to an identity, whoever held it. Says who that was.
 async fn give(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     entry: &Listed,
     folded: &str,
     now: OffsetDateTime,
 ) -> Result<Option<String>, Error> {
     let before = holder(connection, folded).await?;
-    sqlx::query("INSERT OR REPLACE INTO held_subject (folded, subject, identity, since) VALUES (?, ?, ?, ?)")
-        .bind(folded)
-        .bind(&entry.subject)
-        .bind(&entry.identity)
-        .bind(now.unix_timestamp())
-        .execute(&mut *connection)
-        .await?;
+    sqlx::query(
+        "INSERT INTO held_subject (folded, subject, identity, since) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (folded) DO UPDATE SET subject = excluded.subject, identity = excluded.identity,
+             since = excluded.since, left_at = NULL",
+    )
+    .bind(folded)
+    .bind(&entry.subject)
+    .bind(&entry.identity)
+    .bind(now.unix_timestamp())
+    .execute(&mut *connection)
+    .await?;
     leave_others(connection, &entry.identity, folded, now).await?;
     Ok(before.map(|held| held.identity).filter(|holder| *holder != entry.identity))
 }
 
 /// Forgets everything that is remembered of an identity's subject.
-pub(super) async fn forget(connection: &mut SqliteConnection, identity: &str) -> Result<Forgotten, Error> {
+pub(super) async fn forget(connection: &mut AnyConnection, identity: &str) -> Result<Forgotten, Error> {
     let mut deleted = [0; 3];
     for (place, statement) in [
-        "DELETE FROM listed_subject WHERE identity = ?",
-        "DELETE FROM found_subject WHERE identity = ?",
-        "DELETE FROM held_subject WHERE identity = ?",
+        "DELETE FROM listed_subject WHERE identity = $1",
+        "DELETE FROM found_subject WHERE identity = $1",
+        "DELETE FROM held_subject WHERE identity = $1",
     ]
     .into_iter()
     .enumerate()

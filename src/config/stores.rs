@@ -1,0 +1,117 @@
+//! Where what must be remembered is kept.
+
+use std::path::{Path, PathBuf};
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::reader::Reader;
+use crate::store::redis::Beside;
+use crate::store::{self, Database, Server, redis};
+
+/// More connections than any instance can use.
+const MOST_CONNECTIONS: u32 = 1000;
+
+pub(super) fn read(reader: &mut Reader) -> Option<store::Settings> {
+    let database = database(reader);
+    let sessions = sessions(reader);
+    let secret = secret(reader);
+    let (database, sessions) = (database?, sessions?);
+    let given = reader.is_given("SESSION_SECRET");
+    match &database {
+        _ if given => {}
+        Database::Sqlite(file) if sessions.is_none() => {
+            let beside = store::secret::file_beside(file);
+            reader.derived("SESSION_SECRET", "(kept beside the database)", &beside.to_string_lossy());
+        }
+        _ => {
+            let remedy = "make one with `openssl rand -base64 48`, the same for all instances";
+            reader.problem("SESSION_SECRET", "is not set, and sessions are kept on a server", remedy);
+            return None;
+        }
+    }
+    Some(store::Settings { database, sessions, secret })
+}
+
+fn database(reader: &mut Reader) -> Option<Database> {
+    const REMEDY: &str = "write sqlite: and a file, as sqlite:data/qlik-embed-bff.db, or postgres://user@host/database";
+    let connections = reader.required("DATABASE_CONNECTIONS", "write a number from 2 to 1000", |text| {
+        let number = text.parse::<u32>().ok().filter(|number| (2..=MOST_CONNECTIONS).contains(number));
+        number.ok_or("is no number from 2 to 1000")
+    });
+    let is_server = reader.value("DATABASE_URL").is_some_and(|url| url.starts_with("postgres"));
+    if !is_server {
+        if reader.is_given("DATABASE_PASSWORD") {
+            reader.hint("DATABASE_PASSWORD has no effect: the database is a file");
+        }
+        let file = reader.required("DATABASE_URL", REMEDY, file)?;
+        return near_a_folder(reader, file).map(Database::Sqlite);
+    }
+    let password = reader.secret("DATABASE_PASSWORD", None).map(|(password, _)| password);
+    let connections = connections?;
+    let parse = |text: &str| Server::parse(text, password.as_ref(), connections);
+    reader.shared("DATABASE_URL", REMEDY, parse, ToString::to_string).map(Database::Postgres)
+}
+
+fn file(text: &str) -> Result<PathBuf, &'static str> {
+    let file = text.strip_prefix("sqlite:").ok_or("is no address of SQLite or PostgreSQL")?;
+    let file = PathBuf::from(file.strip_prefix("//").unwrap_or(file));
+    match file.to_str() {
+        Some(name) if name.contains(['?', ':']) => Err("has options or a special name, and only files are supported"),
+        _ if file.file_name().is_none() || file.is_dir() => Err("names no file"),
+        _ => Ok(file),
+    }
+}
+
+fn near_a_folder(reader: &mut Reader, file: PathBuf) -> Option<PathBuf> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let above = folder.and_then(Path::parent).filter(|above| !above.as_os_str().is_empty());
+    if let (Some(folder), Some(above)) = (folder, above)
+        && !folder.is_dir()
+        && !above.is_dir()
+    {
+        let reason = format!("lies in {}, and neither that folder nor the one above it exists", folder.display());
+        reader.problem("DATABASE_URL", reason, "create the folder, or name a file elsewhere");
+        return None;
+    }
+    Some(file)
+}
+
+/// `None` after a problem; `Some(None)` when the database has them.
+fn sessions(reader: &mut Reader) -> Option<Option<redis::Settings>> {
+    const REMEDY: &str =
+        "write redis://host:6379, rediss:// for TLS, redis+sentinel://host,host/master, or redis+cluster://host,host";
+    let password = reader.secret("SESSION_STORE_PASSWORD", None).map(|(password, _)| password);
+    let sentinel_password = reader.secret("SESSION_STORE_SENTINEL_PASSWORD", None).map(|(password, _)| password);
+    let prefix = reader.required("SESSION_STORE_PREFIX", "write a name of letters, digits and - . _", |text| {
+        let is_name = text.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
+        if is_name { Ok(text.to_owned()) } else { Err("has other characters than a name has") }
+    });
+    let authorities = match reader.is_set("SESSION_STORE_CA_FILE") {
+        false => Some(None),
+        true => reader
+            .optional("SESSION_STORE_CA_FILE", "name a PEM file with the certificates of the authorities", |path| {
+                std::fs::read(path).map_err(|problem| format!("names a file that cannot be read ({problem})"))
+            })
+            .map(Some),
+    };
+    if !reader.is_set("SESSION_STORE_URL") {
+        return Some(None);
+    }
+    let beside = Beside { password, sentinel_password, authorities: authorities?, prefix: prefix? };
+    let parse = |text: &str| redis::Settings::parse(text, beside);
+    reader.shared("SESSION_STORE_URL", REMEDY, parse, |settings| settings.shown.clone()).map(Some)
+}
+
+fn secret(reader: &mut Reader) -> Option<SecretString> {
+    let (secret, file) = reader.secret("SESSION_SECRET", None)?;
+    if secret.expose_secret().trim().len() < store::secret::SHORTEST {
+        let (variable, has) = match file {
+            Some(_) => ("SESSION_SECRET_FILE", "names a file with"),
+            None => ("SESSION_SECRET", "has"),
+        };
+        let reason = format!("{has} fewer than {} characters", store::secret::SHORTEST);
+        reader.problem(variable, reason, "make one with `openssl rand -base64 48`, or leave it out");
+        return None;
+    }
+    Some(secret.expose_secret().trim().into())
+}

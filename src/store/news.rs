@@ -1,0 +1,100 @@
+//! What instances tell each other through the store: that sessions have ended, and which records are other than before. It comes
+//! by the store's own means, PostgreSQL's LISTEN or Redis' SUBSCRIBE, and it may be lost: ends are read anew from time to time
+//! ([`Store::watch`]), and memory keeps a record for a few seconds only.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use secrecy::ExposeSecret;
+use sqlx::postgres::PgListener;
+use tokio::time::sleep;
+
+use super::engines::Expiring;
+use super::redis::Redis;
+use super::{Error, RecordId, SessionRef, Store};
+
+/// The name under which PostgreSQL tells it, as its triggers have it.
+const CHANNEL: &str = "qlik_embed_bff";
+/// After a failure, nobody tries again before.
+const REST: Duration = Duration::from_secs(1);
+
+/// What is told.
+enum News {
+    /// Sessions have ended.
+    Ended,
+    /// This record is another.
+    Changed(RecordId),
+}
+
+impl Store {
+    /// Listens to other instances, for as long as it is waited for.
+    pub(super) async fn listen(&self) -> Infallible {
+        let mut failing = false;
+        loop {
+            let outcome = match &self.expiring {
+                Expiring::Sql(sql) => match sql.server() {
+                    Some(url) => self.listen_to_postgres(url.expose_secret(), &mut failing).await,
+                    // Beside an SQLite file there is nobody who could tell.
+                    None => std::future::pending().await,
+                },
+                Expiring::Redis(redis) => self.listen_to_redis(redis, &mut failing).await,
+            };
+            if let Err(problem) = outcome
+                && !failing
+            {
+                tracing::warn!(%problem, "other instances are not heard; what they do is noticed some seconds later");
+                failing = true;
+            }
+            sleep(REST).await;
+        }
+    }
+
+    async fn listen_to_postgres(&self, url: &str, failing: &mut bool) -> Result<(), Error> {
+        let mut listener = PgListener::connect(url).await?;
+        listener.listen(CHANNEL).await?;
+        self.missed(failing);
+        while let Some(news) = listener.try_recv().await? {
+            match news.payload() {
+                "ended" => self.heard(&News::Ended),
+                id => {
+                    if let Some(session) = SessionRef::parse(id) {
+                        self.heard(&News::Changed(session.0));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn listen_to_redis(&self, redis: &Redis, failing: &mut bool) -> Result<(), Error> {
+        let mut news = redis.subscribe().await?;
+        self.missed(failing);
+        let mut messages = news.on_message();
+        while let Some(message) = messages.next().await {
+            match RecordId::try_from(message.get_payload_bytes()) {
+                Ok(id) => self.heard(&News::Changed(id)),
+                Err(_) => self.heard(&News::Ended),
+            }
+        }
+        Ok(())
+    }
+
+    /// From now on everything is heard. What was told before is not known.
+    fn missed(&self, failing: &mut bool) {
+        if std::mem::take(failing) {
+            tracing::info!("other instances are heard again");
+        }
+        self.ended_some();
+    }
+
+    fn heard(&self, news: &News) {
+        match news {
+            News::Ended => self.ends.hurry(),
+            News::Changed(id) => {
+                self.changes.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                self.cache.invalidate(id);
+            }
+        }
+    }
+}

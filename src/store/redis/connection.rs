@@ -1,0 +1,305 @@
+//! The way to Redis: one connection that all requests share, opened anew when it is gone, wherever the server is by then.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+use redis::aio::{ConnectionLike, MultiplexedConnection, PubSub};
+use redis::cluster::{ClusterClient, ClusterClientBuilder};
+use redis::cluster_async::ClusterConnection;
+use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, IntoConnectionInfo, Pipeline, RedisConnectionInfo, RedisFuture,
+    RedisResult, TlsCertificates, TlsMode, Value,
+};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Mutex;
+
+/// How long it may take to connect.
+const CONNECT: Duration = Duration::from_secs(1);
+/// How long an answer may take: a little less than what an operation may, so that the connection is known to be bad.
+const RESPONSE: Duration = Duration::from_millis(2500);
+/// After a failure, nobody tries again before.
+const REST: Duration = Duration::from_millis(200);
+
+/// How the session store is reached.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Which server.
+    pub way: Way,
+    /// What may be shown of it: no password.
+    pub shown: String,
+    /// Who we are there.
+    pub username: Option<String>,
+    /// And how we prove it.
+    pub password: Option<SecretString>,
+    /// The database, by its number; a cluster has only 0.
+    pub database: i64,
+    /// Whether connections are encrypted.
+    pub tls: bool,
+    /// The authorities that vouch for the server, as PEM, in the place of those that the machine trusts.
+    pub authorities: Option<Vec<u8>>,
+    /// What all names there begin with, between braces.
+    pub prefix: String,
+}
+
+/// Host and port.
+pub type Node = (String, u16);
+
+/// Which server it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// This one.
+    One(Node),
+    /// The one that these sentinels name.
+    Sentinels {
+        /// Where they are.
+        nodes: Vec<Node>,
+        /// What they call it.
+        master: String,
+        /// The password that they take.
+        password: Option<Secret>,
+    },
+    /// Those of which these are some.
+    Cluster(Vec<Node>),
+}
+
+/// A password that is compared when settings are.
+#[derive(Clone, Debug)]
+pub struct Secret(pub SecretString);
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.expose_secret() == other.0.expose_secret()
+    }
+}
+
+impl Eq for Secret {}
+
+/// The connection that all share.
+#[derive(Clone)]
+pub(super) struct Connections(Arc<Shared>);
+
+struct Shared {
+    opener: Mutex<Opener>,
+    /// The one that is open.
+    open: ArcSwapOption<Connection>,
+}
+
+/// Only one opens a connection at a time.
+struct Opener {
+    clients: Clients,
+    /// When that failed, and how.
+    failed: Option<(Instant, redis::RedisError)>,
+}
+
+enum Clients {
+    One(Client),
+    Sentinels(SentinelClient),
+    Cluster { client: ClusterClient, nodes: Vec<Client> },
+}
+
+/// An open connection.
+#[derive(Clone)]
+pub(super) struct Connection {
+    pub link: Link,
+    number: Instant,
+}
+
+#[derive(Clone)]
+pub(super) enum Link {
+    Server(MultiplexedConnection),
+    Cluster(ClusterConnection),
+}
+
+impl fmt::Debug for Connections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Connections")
+    }
+}
+
+impl Connections {
+    pub fn new(settings: &Settings) -> RedisResult<Self> {
+        let clients = clients(settings)?;
+        let opener = Mutex::new(Opener { clients, failed: None });
+        Ok(Self(Arc::new(Shared { opener, open: ArcSwapOption::empty() })))
+    }
+
+    /// The connection, opened if there is none.
+    pub async fn get(&self) -> RedisResult<Connection> {
+        if let Some(open) = &*self.0.open.load() {
+            return Ok(Connection::clone(open));
+        }
+        let mut opener = self.0.opener.lock().await;
+        // Somebody else may have opened it meanwhile, or failed.
+        if let Some(open) = &*self.0.open.load() {
+            return Ok(Connection::clone(open));
+        }
+        if let Some((at, problem)) = &opener.failed
+            && at.elapsed() < REST
+        {
+            return Err(problem.clone());
+        }
+        match opener.clients.open().await {
+            Ok(link) => {
+                let connection = Connection { link, number: Instant::now() };
+                opener.failed = None;
+                self.0.open.store(Some(Arc::new(connection.clone())));
+                Ok(connection)
+            }
+            Err(problem) => {
+                opener.failed = Some((Instant::now(), problem.clone()));
+                Err(problem)
+            }
+        }
+    }
+
+    /// Passes on what came of a command, and lets go of a connection that is no good any more.
+    pub fn judge<T>(&self, used: &Connection, outcome: RedisResult<T>) -> RedisResult<T> {
+        if let Err(problem) = &outcome
+            && is_over(problem)
+            && self.0.open.load().as_ref().is_some_and(|open| open.number == used.number)
+        {
+            self.0.open.store(None);
+        }
+        outcome
+    }
+
+    /// A connection of its own for news.
+    pub async fn open_for_news(&self) -> RedisResult<PubSub> {
+        self.0.opener.lock().await.clients.open_for_news().await
+    }
+}
+
+/// Whether the connection is of no use: it is broken or silent, or its server has become a replica.
+fn is_over(problem: &redis::RedisError) -> bool {
+    let is_replica = matches!(problem.code(), Some("READONLY" | "MASTERDOWN" | "LOADING"));
+    problem.is_io_error() || problem.is_unrecoverable_error() || is_replica
+}
+
+impl Clients {
+    async fn open(&mut self) -> RedisResult<Link> {
+        let limits = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT))
+            .set_response_timeout(Some(RESPONSE))
+            .set_pipeline_buffer_size(1024);
+        match self {
+            Self::One(client) => client.get_multiplexed_async_connection_with_config(&limits).await.map(Link::Server),
+            Self::Sentinels(client) => client.get_async_connection_with_config(&limits).await.map(Link::Server),
+            Self::Cluster { client, .. } => client.get_async_connection().await.map(Link::Cluster),
+        }
+    }
+
+    async fn open_for_news(&mut self) -> RedisResult<PubSub> {
+        match self {
+            Self::One(client) => client.get_async_pubsub().await,
+            Self::Sentinels(client) => client.async_get_client().await?.get_async_pubsub().await,
+            // Each node of a cluster tells what was told to any.
+            Self::Cluster { nodes, .. } => {
+                let mut problem = None;
+                for node in nodes {
+                    match node.get_async_pubsub().await {
+                        Ok(news) => return Ok(news),
+                        Err(other) => problem = Some(other),
+                    }
+                }
+                Err(problem.unwrap_or_else(|| (redis::ErrorKind::InvalidClientConfig, "no node is named").into()))
+            }
+        }
+    }
+}
+
+fn clients(settings: &Settings) -> RedisResult<Clients> {
+    let certificates = TlsCertificates { client_tls: None, root_cert: settings.authorities.clone() };
+    let password = settings.password.as_ref().map(ExposeSecret::expose_secret);
+    let one = |node: &Node| {
+        let mut who = RedisConnectionInfo::default().set_db(settings.database);
+        if let Some(name) = &settings.username {
+            who = who.set_username(name);
+        }
+        if let Some(password) = password {
+            who = who.set_password(password);
+        }
+        let info = address(settings, node).into_connection_info()?.set_redis_settings(who);
+        if settings.tls { Client::build_with_tls(info, certificates.clone()) } else { Client::open(info) }
+    };
+    match &settings.way {
+        Way::One(node) => one(node).map(Clients::One),
+        Way::Sentinels { nodes, master, password: theirs } => {
+            let nodes = nodes.iter().map(|node| address(settings, node));
+            let mut builder = SentinelClientBuilder::new(nodes, master, SentinelServerType::Master)?
+                .set_client_to_redis_db(settings.database);
+            if let Some(name) = &settings.username {
+                builder = builder.set_client_to_redis_username(name);
+            }
+            if let Some(password) = password {
+                builder = builder.set_client_to_redis_password(password);
+            }
+            if let Some(Secret(password)) = theirs {
+                builder = builder.set_client_to_sentinel_password(password.expose_secret());
+            }
+            if settings.tls {
+                builder = builder
+                    .set_client_to_redis_tls_mode(TlsMode::Secure)
+                    .set_client_to_redis_certificates(certificates.clone())
+                    .set_client_to_sentinel_tls_mode(TlsMode::Secure)
+                    .set_client_to_sentinel_certificates(certificates);
+            }
+            builder.build().map(Clients::Sentinels)
+        }
+        Way::Cluster(nodes) => {
+            let mut builder = ClusterClientBuilder::new(nodes.iter().map(|node| address(settings, node)))
+                .connection_timeout(CONNECT)
+                .response_timeout(RESPONSE)
+                .retries(3);
+            if let Some(name) = &settings.username {
+                builder = builder.username(name);
+            }
+            if let Some(password) = password {
+                builder = builder.password(password);
+            }
+            if settings.tls {
+                builder = builder.tls(TlsMode::Secure).certs(certificates.clone());
+            }
+            let nodes = nodes.iter().map(one).collect::<RedisResult<_>>()?;
+            Ok(Clients::Cluster { client: builder.build()?, nodes })
+        }
+    }
+}
+
+fn address(settings: &Settings, (host, port): &Node) -> ConnectionAddr {
+    if settings.tls {
+        ConnectionAddr::TcpTls { host: host.clone(), port: *port, insecure: false, tls_params: None }
+    } else {
+        ConnectionAddr::Tcp(host.clone(), *port)
+    }
+}
+
+impl ConnectionLike for Link {
+    fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
+        match self {
+            Self::Server(link) => link.req_packed_command(command),
+            Self::Cluster(link) => link.req_packed_command(command),
+        }
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        pipeline: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        match self {
+            Self::Server(link) => link.req_packed_commands(pipeline, offset, count),
+            Self::Cluster(link) => link.req_packed_commands(pipeline, offset, count),
+        }
+    }
+
+    fn get_db(&self) -> i64 {
+        match self {
+            Self::Server(link) => link.get_db(),
+            Self::Cluster(link) => link.get_db(),
+        }
+    }
+}

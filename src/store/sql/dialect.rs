@@ -1,0 +1,83 @@
+//! The two databases, and what they do not write alike.
+
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::AnyPool;
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::migrate::Migrator;
+
+use crate::store::Database;
+use crate::store::engines::PATIENCE;
+use secrecy::ExposeSecret;
+
+static SQLITE: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("src/store/migrations/postgres");
+
+/// Which database it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+impl Dialect {
+    pub fn of(database: &Database) -> Self {
+        match database {
+            Database::Sqlite(_) => Self::Sqlite,
+            Database::Postgres(_) => Self::Postgres,
+        }
+    }
+
+    /// The one of two ways to say the same.
+    pub fn either(self, sqlite: &'static str, postgres: &'static str) -> &'static str {
+        match self {
+            Self::Sqlite => sqlite,
+            Self::Postgres => postgres,
+        }
+    }
+
+    pub fn migrations(self) -> &'static Migrator {
+        match self {
+            Self::Sqlite => &SQLITE,
+            Self::Postgres => &POSTGRES,
+        }
+    }
+
+    /// How many connections there are at the most, and how long one is waited for.
+    pub async fn connect(self, database: &Database, options: AnyConnectOptions) -> Result<AnyPool, sqlx::Error> {
+        let (most, patience) = match database {
+            Database::Sqlite(_) => (4, Duration::from_secs(30)),
+            Database::Postgres(server) => (server.connections, PATIENCE),
+        };
+        let pool = AnyPoolOptions::new().max_connections(most).acquire_timeout(patience);
+        // A statement waits five seconds for another process's write, which is sqlx's own default.
+        let pool = pool.after_connect(move |connection, _| {
+            Box::pin(async move {
+                if self == Self::Sqlite {
+                    let settings = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL";
+                    sqlx::raw_sql(settings).execute(connection).await?;
+                }
+                Ok(())
+            })
+        });
+        pool.connect_with(options).await
+    }
+}
+
+/// How sqlx is told where the database is. An SQLite file is opened in this mode.
+pub(super) fn address(database: &Database, mode: &str) -> Result<AnyConnectOptions, sqlx::Error> {
+    sqlx::any::install_default_drivers();
+    match database {
+        Database::Sqlite(file) => AnyConnectOptions::from_str(&format!("sqlite://{}?mode={mode}", path(file)?)),
+        Database::Postgres(server) => AnyConnectOptions::from_str(server.url.expose_secret()),
+    }
+}
+
+/// The path as part of an address.
+fn path(file: &Path) -> Result<String, sqlx::Error> {
+    let whole = std::path::absolute(file).map_err(sqlx::Error::Io)?;
+    let url = url::Url::from_file_path(&whole).map_err(|()| sqlx::Error::Configuration("no path".into()))?;
+    Ok(url.path().to_owned())
+}
