@@ -158,7 +158,7 @@ pub const OURS: &[&str] = &[
     "EMBED_",
     "GALLERY_",
     "DATABASE_",
-    "SESSION_",
+    "SESSION_STORE_",
 ];
 
 /// The setting of this name.

@@ -8,14 +8,16 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use secrecy::ExposeSecret;
 use sqlx::postgres::PgListener;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
-use super::engines::Expiring;
+use super::engines::{Expiring, PATIENCE, bounded};
 use super::redis::Redis;
 use super::{Error, RecordId, SessionRef, Store};
 
 /// The name under which PostgreSQL tells it, as its triggers have it.
 const CHANNEL: &str = "qlik_embed_bff";
+/// When nothing was told for so long, it is asked whether anybody is there.
+const SILENCE: Duration = Duration::from_secs(10);
 /// After a failure, nobody tries again before.
 const REST: Duration = Duration::from_secs(1);
 
@@ -54,7 +56,13 @@ impl Store {
         let mut listener = PgListener::connect(url).await?;
         listener.listen(CHANNEL).await?;
         self.missed(failing);
-        while let Some(news) = listener.try_recv().await? {
+        loop {
+            let Ok(news) = timeout(SILENCE, listener.try_recv()).await else {
+                // Perhaps nothing happens. Perhaps the network has fallen silent.
+                bounded(PATIENCE, async { Ok(listener.listen(CHANNEL).await?) }).await?;
+                continue;
+            };
+            let Some(news) = news? else { return Ok(()) };
             match news.payload() {
                 "ended" => self.heard(&News::Ended),
                 id => {
@@ -64,20 +72,22 @@ impl Store {
                 }
             }
         }
-        Ok(())
     }
 
     async fn listen_to_redis(&self, redis: &Redis, failing: &mut bool) -> Result<(), Error> {
-        let mut news = redis.subscribe().await?;
+        let (mut sink, mut news) = redis.subscribe().await?.split();
         self.missed(failing);
-        let mut messages = news.on_message();
-        while let Some(message) = messages.next().await {
+        loop {
+            let Ok(message) = timeout(SILENCE, news.next()).await else {
+                bounded(PATIENCE, async { Ok(sink.subscribe(redis.news()).await?) }).await?;
+                continue;
+            };
+            let Some(message) = message else { return Ok(()) };
             match RecordId::try_from(message.get_payload_bytes()) {
                 Ok(id) => self.heard(&News::Changed(id)),
                 Err(_) => self.heard(&News::Ended),
             }
         }
-        Ok(())
     }
 
     /// From now on everything is heard. What was told before is not known.

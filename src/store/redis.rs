@@ -59,8 +59,13 @@ impl Redis {
     /// The next that instances tell each other.
     pub(super) async fn subscribe(&self) -> Result<redis::aio::PubSub, Error> {
         let mut news = self.connections.open_for_news().await?;
-        news.subscribe(self.key("news", b"")).await?;
+        news.subscribe(self.news()).await?;
         Ok(news)
+    }
+
+    /// Where instances tell each other.
+    pub(super) fn news(&self) -> Vec<u8> {
+        self.key("news", b"")
     }
 
     /// Ends sessions that have expired, in batches. Everything else Redis forgets by itself.

@@ -12,7 +12,6 @@ mod disconnects;
 mod failures;
 mod gallery;
 mod newcomers;
-mod nginx;
 mod oidc;
 mod pages;
 mod proxied;

@@ -1,17 +1,13 @@
 //! Servers that tests start: each of one test alone, in a folder of its own, on loopback. They end when dropped.
 
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
+pub mod cable;
+pub mod nginx;
 pub mod postgres;
 pub mod redis;
-
-/// A port that nobody has now.
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    listener.local_addr().expect("an address").port()
-}
 
 /// Waits until the process listens on this port.
 fn wait_for(process: &mut Child, port: u16, name: &str) {

@@ -15,9 +15,12 @@ use redis::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 /// How long it may take to connect.
 const CONNECT: Duration = Duration::from_secs(1);
+/// ... and to say who we are as well.
+const OPEN: Duration = Duration::from_secs(2);
 /// How long an answer may take: a little less than what an operation may, so that the connection is known to be bad.
 const RESPONSE: Duration = Duration::from_millis(2500);
 /// After a failure, nobody tries again before.
@@ -141,7 +144,7 @@ impl Connections {
         {
             return Err(problem.clone());
         }
-        match opener.clients.open().await {
+        match limited(opener.clients.open()).await {
             Ok(link) => {
                 let connection = Connection { link, number: Instant::now() };
                 opener.failed = None;
@@ -168,8 +171,14 @@ impl Connections {
 
     /// A connection of its own for news.
     pub async fn open_for_news(&self) -> RedisResult<PubSub> {
-        self.0.opener.lock().await.clients.open_for_news().await
+        limited(async { self.0.opener.lock().await.clients.open_for_news().await }).await
     }
+}
+
+/// A server that takes a connection and then says nothing would be waited for without end.
+async fn limited<T>(opening: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
+    let late = (redis::ErrorKind::Io, "the server did not answer in time");
+    timeout(OPEN, opening).await.unwrap_or_else(|_| Err(late.into()))
 }
 
 /// Whether the connection is of no use: it is broken or silent, or its server has become a replica.

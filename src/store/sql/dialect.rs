@@ -4,16 +4,22 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::AnyPool;
+use secrecy::ExposeSecret;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::Migrator;
+use sqlx::{AnyPool, Connection};
+use tokio::time::timeout;
 
 use crate::store::Database;
 use crate::store::engines::PATIENCE;
-use secrecy::ExposeSecret;
 
 static SQLITE: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("src/store/migrations/postgres");
+
+/// How long a connection may have been idle and is taken as it is.
+const FRESH: Duration = Duration::from_secs(1);
+/// How long a server may take to say that a connection is good.
+const PING: Duration = Duration::from_millis(500);
 
 /// Which database it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +57,16 @@ impl Dialect {
             Database::Sqlite(_) => (4, Duration::from_secs(30)),
             Database::Postgres(server) => (server.connections, PATIENCE),
         };
-        let pool = AnyPoolOptions::new().max_connections(most).acquire_timeout(patience);
+        let pool = AnyPoolOptions::new().max_connections(most).acquire_timeout(patience).test_before_acquire(false);
+        let pool = pool.before_acquire(move |connection, state| {
+            Box::pin(async move {
+                if self == Self::Sqlite || state.idle_for < FRESH {
+                    return Ok(true);
+                }
+                // A network that fell silent leaves connections on which nothing will ever be said again.
+                Ok(matches!(timeout(PING, connection.ping()).await, Ok(Ok(()))))
+            })
+        });
         // A statement waits five seconds for another process's write, which is sqlx's own default.
         let pool = pool.after_connect(move |connection, _| {
             Box::pin(async move {

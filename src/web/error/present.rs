@@ -64,9 +64,14 @@ pub async fn present(State(app): State<App>, request: Request, next: Next) -> Re
 
 /// The answer in the form that its receiver can use, if it is a failure.
 pub fn finish(app: &App, place: Place, wants: Wants, id: RequestId, response: Response) -> Response {
-    let status = response.status();
+    let mut status = response.status();
     let failure = match response.extensions().get::<Failure>() {
         Some(failure) => failure.clone(),
+        // All failures of ours are named. This one is the session layer's, when it could not write a session.
+        None if status == StatusCode::INTERNAL_SERVER_ERROR && !has_own_words(&response) => {
+            status = StatusCode::SERVICE_UNAVAILABLE;
+            Failure::of_status(status)
+        }
         // Handlers that answer in their own words do so in HTML or JSON; layers and extractors give plain text or nothing.
         None if is_error(status) && !has_own_words(&response) => Failure::of_status(status),
         None => return response,

@@ -109,8 +109,15 @@ impl Guests {
             return Err(Error::SignedOut);
         }
         if guest.visit.is_due(now) {
-            known.invalidate(value);
-            Box::pin(Visit::touch(app, guest.session)).await?;
+            match Box::pin(Visit::touch(app, guest.session)).await {
+                Ok(()) => known.invalidate(value),
+                Err(Error::SignedOut) => {
+                    known.invalidate(value);
+                    return Err(Error::SignedOut);
+                }
+                // Who it is, is known; the activity is noted with a later request.
+                Err(problem) => tracing::warn!(%problem, "a visitor's activity could not be noted"),
+            }
         }
         Ok(guest)
     }

@@ -18,9 +18,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::cookies::{PORTAL, TENANT, certificate};
-use super::nginx::{ADDRESS as NGINX, Nginx, documented};
 use super::scene::{Scene, Sites};
 use super::window::{Window, Wishes};
+use crate::servers::nginx::{ADDRESS as NGINX, Nginx, documented};
 
 const SETTINGS: [(&str, &str); 7] = [
     ("SIGN_IN", "header, password"),

@@ -7,7 +7,8 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::{free_port, signal, wait_for};
+use super::{signal, wait_for};
+use crate::binary::free_port;
 
 /// Nobody's fsync is waited for: what a test writes need not outlast the machine.
 const FAST: [&str; 8] =
@@ -50,10 +51,10 @@ impl Postgres {
         self.process = Some(process);
     }
 
-    /// Ends at once, whatever is under way.
+    /// Breaks off what is under way, and keeps what was written.
     pub fn stop(&mut self) {
         if let Some(mut process) = self.process.take() {
-            signal(&process, "QUIT");
+            signal(&process, "INT");
             let _ = process.wait();
         }
     }

@@ -4,7 +4,8 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::{free_port, signal, wait_for};
+use super::{signal, wait_for};
+use crate::binary::free_port;
 
 pub struct Redis {
     folder: TempDir,

@@ -6,7 +6,7 @@ use qlik_embed_bff::commands::serve;
 use serde_json::json;
 
 use super::{PORTAL, SIBLING, Scene, Sites, TENANT, Window, Wishes, certificate, states, watch_states};
-use crate::browser::nginx::{Nginx, documented};
+use crate::servers::nginx::{Nginx, documented};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_documented_nginx_leads_both_hosts_to_the_server() {

@@ -35,15 +35,49 @@ pub struct Nginx(Child);
 impl Nginx {
     /// Runs it, and waits until it listens on this port.
     pub fn start(Documented(server): Documented, folder: &Path, port: u16) -> Self {
-        let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .map(|kind| format!("{kind}_temp_path {kind};\n"))
-            .concat();
+        let temporary = temporary_files();
         // As root it would change to another user, to whom the folder is closed.
         let user = if rustix::process::getuid().is_root() { "user root;" } else { "" };
         let whole = format!(
             "daemon off;\npid nginx.pid;\nworker_processes 1;\n{user}\nevents {{ worker_connections 64; }}\n\
              http {{\naccess_log off;\nproxy_bind {ADDRESS};\n{temporary}{server}}}\n"
         );
+        Self::run(&whole, folder, port)
+    }
+
+    /// The one of `deploy/`, before these instances. What is exchanged is where they are, and TLS is left out.
+    pub fn before(deployed: &str, folder: &Path, port: u16, instances: &[u16]) -> Self {
+        let cut = |text: &str, from: &str, to: &str| {
+            let begin = text.find(from).unwrap_or_else(|| panic!("{from} is gone from nginx.conf"));
+            let end = begin + text[begin..].find(to).expect("an end") + to.len();
+            format!("{}{}", &text[..begin], &text[end..])
+        };
+        let mut whole = cut(deployed, "    server {\n        listen 80;", "\n    }\n");
+        for line in [
+            "ssl_certificate ",
+            "ssl_certificate_key",
+            "ssl_protocols",
+            "ssl_session_cache",
+            "pid ",
+            "worker_processes",
+        ] {
+            whole = cut(&whole, line, "\n");
+        }
+        for number in 1..=3 {
+            whole = match instances.get(number - 1) {
+                Some(port) => {
+                    whole.replace(&format!("server portal-{number}:8080"), &format!("server 127.0.0.1:{port}"))
+                }
+                None => cut(&whole, &format!("server portal-{number}:8080"), "\n"),
+            };
+        }
+        whole = whole.replace("listen 443 ssl;", &format!("listen 127.0.0.1:{port};"));
+        let user = if rustix::process::getuid().is_root() { "user root;" } else { "" };
+        whole = whole.replace("http {", &format!("http {{\nproxy_bind {ADDRESS};\n{}", temporary_files()));
+        Self::run(&format!("daemon off;\npid nginx.pid;\nworker_processes 1;\n{user}\n{whole}"), folder, port)
+    }
+
+    fn run(whole: &str, folder: &Path, port: u16) -> Self {
         let file = folder.join("nginx.conf");
         fs::write(&file, whole).unwrap();
         let mut command = Command::new("nginx");
@@ -56,6 +90,11 @@ impl Nginx {
         }
         Self(process)
     }
+}
+
+/// Where nginx keeps what is too large for memory: below the folder of the test.
+fn temporary_files() -> String {
+    ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|kind| format!("{kind}_temp_path {kind};\n")).concat()
 }
 
 impl Drop for Nginx {
