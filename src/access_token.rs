@@ -22,6 +22,7 @@ use crate::qlik::oauth::{self, Client};
 use crate::qlik::people::People;
 use crate::store::{self, SessionRef, Store};
 use crate::subjects::Subjects;
+use crate::traces;
 
 mod ended;
 mod granted;
@@ -122,7 +123,7 @@ impl AccessTokens {
         let is_it = |granted: &Granted| granted.is_of(of.identity) && Some(granted.login) != other_than;
         let obtain = |who| {
             let tokens = self.clone();
-            async move { tokens.0.errands.run(&who, &Minting { tokens: &tokens, other_than }).await }
+            traces::carried(async move { tokens.0.errands.run(&who, &Minting { tokens: &tokens, other_than }).await })
         };
         self.0.flights.fly(of, now, is_it, obtain).await
     }

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use uuid::Uuid;
 
 use crate::identity::{Identity, Source};
+use crate::metrics::{self, AccessToken, TenantLogin, Token};
 
 pub mod file;
 mod recent;
@@ -58,6 +59,8 @@ pub enum Event<'a> {
     TokenRefused(Refusal<'a>),
     /// The server logged in to the tenant for a visitor.
     TenantSessionBegun {
+        /// Whether it takes the place of a session that the tenant would not have any more.
+        renewal: bool,
         /// For whom.
         identity: &'a Identity,
         /// Who that is to Qlik.
@@ -66,7 +69,12 @@ pub enum Event<'a> {
         rule: &'a str,
     },
     /// The server could not log in to the tenant for somebody.
-    TenantSessionRefused(Refusal<'a>),
+    TenantSessionRefused {
+        /// As when it succeeds.
+        renewal: bool,
+        /// For whom, and why not.
+        refusal: Refusal<'a>,
+    },
     /// The server ended a session at the tenant, because the visitor's own had ended.
     TenantSessionEnded {
         /// Whose it was: an [`Identity::key`].
@@ -143,6 +151,8 @@ pub struct Refusal<'a> {
     pub page: Option<&'a str>,
     /// The rule that refused it.
     pub rule: Option<&'a str>,
+    /// Whether nobody decided so: something did not work.
+    pub failed: bool,
     /// Why.
     pub reason: &'a dyn Display,
 }
@@ -185,7 +195,7 @@ impl<'a> Event<'a> {
         use Whose::{Key, Person};
         let what = |what| Line { what, ..Line::default() };
         let refused = |what, refusal: &Refusal<'a>| {
-            let Refusal { identity, page, rule, reason } = *refusal;
+            let Refusal { identity, page, rule, reason, .. } = *refusal;
             Line {
                 what,
                 warning: true,
@@ -217,13 +227,13 @@ impl<'a> Event<'a> {
                 ..what("token issued")
             },
             Self::TokenRefused(ref refusal) => refused("token refused", refusal),
-            Self::TenantSessionBegun { identity, subject, rule } => Line {
+            Self::TenantSessionBegun { identity, subject, rule, .. } => Line {
                 identity: Some(Person(identity)),
                 subject: Some(subject),
                 rule: Some(rule),
                 ..what("tenant session begun")
             },
-            Self::TenantSessionRefused(ref refusal) => refused("tenant session refused", refusal),
+            Self::TenantSessionRefused { ref refusal, .. } => refused("tenant session refused", refusal),
             Self::TenantSessionEnded { identity } => {
                 Line { identity: Some(Key(identity)), ..what("tenant session ended") }
             }
@@ -265,8 +275,39 @@ impl<'a> Event<'a> {
     }
 }
 
-/// Writes an event down, with the request that made it happen, if one did. Costs next to nothing when nobody listens.
+/// Counts what an event is one of.
+fn count(event: &Event<'_>) {
+    match *event {
+        Event::SignedIn(identity) => metrics::sign_in(identity.source, true),
+        Event::SignInRefused { source, .. } => metrics::sign_in(source, false),
+        Event::SignedOut(_) => metrics::sign_out(),
+        Event::TokenIssued { .. } => metrics::token(Token::Issued),
+        Event::TokenRefused(Refusal { failed: false, .. }) => metrics::token(Token::Denied),
+        Event::TokenRefused(_) => metrics::token(Token::Failed),
+        Event::TenantSessionBegun { renewal, .. } => metrics::tenant_login(renewal, TenantLogin::Done),
+        Event::TenantSessionRefused { renewal, refusal: Refusal { failed, .. } } => {
+            metrics::tenant_login(renewal, if failed { TenantLogin::Failed } else { TenantLogin::Refused });
+        }
+        Event::AccessTokenIssued { .. } => metrics::access_token(AccessToken::Minted),
+        Event::AccessTokenRefused(Refusal { failed: false, .. }) => metrics::access_token(AccessToken::Refused),
+        Event::AccessTokenRefused(_) => metrics::access_token(AccessToken::Failed),
+        Event::HeadersRemoved(_)
+        | Event::PageRefused(_)
+        | Event::TenantSessionEnded { .. }
+        | Event::AccessTokenRevoked { .. }
+        | Event::UserMade { .. }
+        | Event::SessionEnded { .. }
+        | Event::SessionsEnded { .. }
+        | Event::AdminLooked { .. }
+        | Event::DoctorRun { .. }
+        | Event::AdminRefused(_) => {}
+    }
+}
+
+/// Writes an event down, with the request that made it happen, if one did, and counts it. Costs next to nothing when nobody
+/// listens.
 pub fn record(caller: impl Into<Option<Caller>>, event: &Event<'_>) {
+    count(event);
     let (caller, line) = (caller.into(), event.line());
     // One place decides about the fields; levels are part of a macro's call, so there are two of these.
     macro_rules! write_down {

@@ -18,7 +18,7 @@ use crate::pages::{Gallery, Pages};
 use crate::qlik::api::Access;
 use crate::qlik::{Tenant, token};
 use crate::store;
-use crate::{access_token, audit, auth, data, subjects, tenant_session};
+use crate::{access_token, audit, auth, data, subjects, tenant_session, traces};
 
 mod admin;
 mod dotenv;
@@ -29,6 +29,7 @@ mod gallery;
 mod header;
 mod mapping;
 mod oauth;
+mod observed;
 mod oidc;
 mod page;
 mod problem;
@@ -103,6 +104,17 @@ pub struct Config {
     pub session: SessionAges,
     /// The pages for administrators, when there are any.
     pub admin: Option<Admin>,
+    /// What operators see of it.
+    pub observed: Observed,
+}
+
+/// What operators see of the server at work.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// The address at which Prometheus reads what is counted.
+    pub metrics: Option<SocketAddr>,
+    /// Where traces go.
+    pub traces: Option<traces::Settings>,
 }
 
 /// How long our sessions live.
@@ -215,6 +227,7 @@ pub fn load(env: &Env, now: OffsetDateTime) -> Result<Loaded, Problems> {
     let mut reader = Reader::new(&sources);
     let server = server::read(&mut reader);
     log(&mut reader);
+    let observed = observed::read(&mut reader, server.as_ref());
     let tenant = page::tenant(&mut reader);
     let mut pages = page::read(&mut reader);
     let proxy_paths = proxy::paths(&mut reader);
@@ -271,6 +284,7 @@ pub fn load(env: &Env, now: OffsetDateTime) -> Result<Loaded, Problems> {
             store: store?,
             session: session?,
             admin,
+            observed,
         })
     })();
     Ok(Loaded { config: config.expect("what could not be read was reported as a problem"), hints, shown })

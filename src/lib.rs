@@ -15,7 +15,7 @@
 //! | 4 | [`subjects`]: who an identity is to Qlik, and whose a subject is · [`proxy`]: what passes between browser and tenant |
 //! | 3 | [`auth`]: who the visitor is · [`qlik`]: the tenant, the key, the tokens |
 //! | 2 | [`store`]: what must be remembered · [`mapping`]: from identity to subject · [`pages`]: what there is to see · [`audit`]: what happened |
-//! | 1 | [`identity`]: the people · [`origin`]: the places · [`clock`]: the time · [`client`]: calls to others · [`advice`]: what answers mean |
+//! | 1 | [`identity`]: the people · [`origin`]: the places · [`clock`]: the time · [`client`]: calls to others · [`advice`]: what answers mean · [`metrics`]: what is counted · [`traces`]: where time goes |
 //!
 //! Apart stands [`demo`], a simulated tenant. It imports nothing of ours, so that it cannot share our mistakes; only the
 //! command of that name and the tests know it.
@@ -43,6 +43,7 @@ pub mod doctor;
 pub mod errand;
 pub mod identity;
 pub mod mapping;
+pub mod metrics;
 pub mod origin;
 pub mod pages;
 pub mod proxy;
@@ -51,4 +52,5 @@ pub mod setup;
 pub mod store;
 pub mod subjects;
 pub mod tenant_session;
+pub mod traces;
 pub mod web;

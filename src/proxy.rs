@@ -88,6 +88,7 @@ impl Default for Limits {
 pub struct Proxy(Arc<Inner>);
 
 struct Inner {
+    tenant: Origin,
     paths: target::Paths,
     rules: headers::Rules,
     links: links::Links,
@@ -207,7 +208,8 @@ impl Proxy {
         let rules = headers::Rules::new(&settings);
         let links = links::Links::new(&settings.tenant, &settings.origin);
         let connections = Arc::new(Connections::new(&settings.tenant, &settings.way_out, tls, limits));
-        Self(Arc::new(Inner { paths: target::Paths::new(settings.more_paths), rules, links, connections }))
+        let (tenant, paths) = (settings.tenant, target::Paths::new(settings.more_paths));
+        Self(Arc::new(Inner { tenant, paths, rules, links, connections }))
     }
 
     /// Which path of the tenant a request is for.

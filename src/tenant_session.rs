@@ -22,6 +22,7 @@ use crate::qlik::{cookies, session};
 use crate::store::held::Held;
 use crate::store::{self, SessionRef, Store};
 use crate::subjects::Subjects;
+use crate::traces;
 
 mod change;
 mod end;
@@ -153,7 +154,9 @@ impl TenantSessions {
         let is_it = |session: &TenantSession| want.is_met_by(session) && session.is_of(of.identity);
         let obtain = |who| {
             let (sessions, want) = (self.clone(), want.clone());
-            async move { sessions.0.errands.run(&who, &Login { sessions: &sessions, want: &want }).await }
+            traces::carried(
+                async move { sessions.0.errands.run(&who, &Login { sessions: &sessions, want: &want }).await },
+            )
         };
         self.0.flights.fly(of, now, is_it, obtain).await
     }

@@ -32,6 +32,7 @@ mod front;
 mod gallery;
 mod health;
 mod login;
+pub mod observed;
 mod policy;
 pub mod proxy;
 mod security;

@@ -104,7 +104,8 @@ impl Errand for Minting<'_> {
     }
 
     fn refused(&self, who: &Passenger, rule: Option<&str>, why: &Error) {
-        let refused = Refusal { identity: Some(&who.identity), page: None, rule, reason: why };
+        let failed = !matches!(why, Error::Denied(_) | Error::NoUser | Error::Refused { .. });
+        let refused = Refusal { identity: Some(&who.identity), page: None, rule, failed, reason: why };
         audit::record(who.caller, &Event::AccessTokenRefused(refused));
     }
 }

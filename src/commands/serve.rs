@@ -23,8 +23,10 @@ use crate::config::{Config, Tls};
 use crate::store::Store;
 use crate::web;
 
+mod observed;
 mod reload;
 
+use observed::Observed;
 pub use reload::Source;
 
 /// How long a client may take to send the head of a request.
@@ -43,9 +45,13 @@ pub async fn run(config: Config, clock: Clock, audit: Option<File>, settings: So
     if let Some(file) = audit {
         keep(file)?;
     }
+    let mut observed = Observed::begin(&config, clock.now())?;
     let app = App::open(config, clock).await?;
+    observed.serve(&app)?;
     reload::watch(settings, app.clone())?;
-    serve(app, listener).await
+    let served = serve(app, listener).await;
+    observed.end().await;
+    served
 }
 
 /// Takes the address.

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::file::Sources;
 use super::problem::{Problem, Problems};
-use super::settings::{OURS, SETTINGS, Setting, find, nearest};
+use super::settings::{OTHERS, OURS, SETTINGS, Setting, find, nearest};
 
 /// One line of `config show`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -262,7 +262,7 @@ impl<'e> Reader<'e> {
             let known = |setting: &Setting| {
                 setting.name == name || (setting.secret && name.strip_suffix("_FILE") == Some(setting.name))
             };
-            if SETTINGS.iter().any(known) {
+            if SETTINGS.iter().any(known) || name.starts_with(OTHERS) {
                 continue;
             }
             let ours = OURS.iter().any(|prefix| name.starts_with(prefix));

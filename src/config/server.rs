@@ -56,14 +56,16 @@ pub(super) fn portal(reader: &mut Reader) -> Option<Origin> {
     public_url(reader, listen, tls)
 }
 
-/// An address and a port; a port alone is one of this machine, as Qlik's samples set `PORT`.
 fn listen(reader: &mut Reader) -> Option<SocketAddr> {
     const REMEDY: &str = "write an IP address and a port, for example 127.0.0.1:8080 or 0.0.0.0:8080";
-    reader.required("LISTEN", REMEDY, |text| {
-        let port = text.strip_prefix("localhost:").unwrap_or(text).parse::<u16>();
-        let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        port.map(local).or_else(|_| text.parse()).map_err(|_| "is not an address to listen on")
-    })
+    reader.required("LISTEN", REMEDY, address)
+}
+
+/// An address and a port; a port alone is one of this machine, as Qlik's samples set `PORT`.
+pub(super) fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    let port = text.strip_prefix("localhost:").unwrap_or(text).parse::<u16>();
+    let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    port.map(local).or_else(|_| text.parse()).map_err(|_| "is not an address to listen on")
 }
 
 fn public_url(reader: &mut Reader, listen: Option<SocketAddr>, tls: bool) -> Option<Origin> {

@@ -57,6 +57,14 @@ pub const SETTINGS: &[Setting] = &[
     setting("SHUTDOWN_GRACE").or("20s"),
     setting("LOG_FORMAT").or("text"),
     setting("RUST_LOG").or("info"),
+    setting("METRICS_LISTEN"),
+    setting("OTEL_EXPORTER_OTLP_ENDPOINT"),
+    setting("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
+    setting("OTEL_EXPORTER_OTLP_HEADERS").secret(),
+    setting("OTEL_SERVICE_NAME").or("qlik-embed-bff"),
+    setting("OTEL_TRACES_SAMPLER").or("parentbased_always_on"),
+    setting("OTEL_TRACES_SAMPLER_ARG"),
+    setting("TRACE_TENANT").or("false"),
     setting("AUDIT_FILE"),
     setting("ADMIN_GROUPS"),
     // tenant and page
@@ -160,6 +168,9 @@ pub const OURS: &[&str] = &[
     "DATABASE_",
     "SESSION_STORE_",
 ];
+
+/// Standard names, of which other programs know more than we do: one that is not known here is no typing error.
+pub const OTHERS: &str = "OTEL_";
 
 /// The setting of this name.
 pub fn find(name: &str) -> Option<&'static Setting> {

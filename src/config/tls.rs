@@ -7,6 +7,7 @@ use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use time::OffsetDateTime;
 
 use super::reader::Reader;
 use crate::client::Authorities;
@@ -40,6 +41,13 @@ impl Tls {
             .map_err(|problem| ("TLS_KEY_FILE", format!("does not fit TLS_CERT_FILE ({problem})")))?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Arc::new(config))
+    }
+
+    /// When the certificate expires, the first in its file.
+    pub fn not_after(&self) -> Option<OffsetDateTime> {
+        let first = CertificateDer::pem_file_iter(&self.certificate).ok()?.next()?.ok()?;
+        let (_, certificate) = x509_parser::parse_x509_certificate(&first).ok()?;
+        OffsetDateTime::from_unix_timestamp(certificate.validity().not_after.timestamp()).ok()
     }
 }
 

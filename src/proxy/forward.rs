@@ -13,16 +13,21 @@ use http::header::{self, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version, request};
 use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use super::connections::{Connection, Connections, Failed};
 use super::{Credentials, Error, Passed, Proxy, Target, Upgrade};
+use crate::metrics::{self, Direction};
+use crate::traces::Call;
 
 const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
 const UPGRADE: HeaderValue = HeaderValue::from_static("Upgrade");
 /// How much of an answer's body may be there before the answer goes on, in bytes. A body that has come whole by then needs
 /// nothing of what streaming takes.
 const AHEAD: usize = 16 * 1024;
+/// Up to this size, in bytes, the body of a request is counted before it is sent.
+const SMALL: u64 = 64 * 1024;
 
 impl Proxy {
     /// Sends one request on, once. Both bodies are streamed, at the pace of the slower side: nothing is kept of them.
@@ -42,9 +47,32 @@ impl Proxy {
         body: Body,
         credentials: &Credentials,
     ) -> Result<Passed, Error> {
+        let call = self.call(&head.method);
+        let sent = self.send_below(call.as_ref(), target, head, counted(body), credentials).await;
+        tell(call, sent.as_ref().map(|passed| passed.response.status()));
+        sent
+    }
+
+    /// The span of a request to the tenant, when there are traces.
+    fn call(&self, method: &Method) -> Option<Call> {
+        let tenant = &self.0.tenant;
+        Call::begin(method, tenant.host(), tenant.port(), None)
+    }
+
+    async fn send_below(
+        &self,
+        call: Option<&Call>,
+        target: &Target,
+        head: &request::Parts,
+        body: Body,
+        credentials: &Credentials,
+    ) -> Result<Passed, Error> {
         let may_repeat = body.is_end_stream() && is_idempotent(&head.method);
         let make = |body| {
-            let headers = self.0.rules.to_tenant(target, head, credentials);
+            let mut headers = self.0.rules.to_tenant(target, head, credentials);
+            if let Some(call) = call {
+                call.announce(&mut headers);
+            }
             make_request(head.method.clone(), target.path_and_query().clone(), headers, body)
         };
         let first = make(body);
@@ -83,9 +111,30 @@ impl Proxy {
         head: &request::Parts,
         credentials: &Credentials,
     ) -> Result<Upgrade, Error> {
+        let call = self.call(&Method::GET);
+        let asked = self.upgrade_below(call.as_ref(), target, head, credentials).await;
+        match &asked {
+            // That one is counted as a socket.
+            Ok(Upgrade::Accepted { response, .. }) => drop(call.map(|call| call.answered(response.status()))),
+            Ok(Upgrade::Refused(passed)) => tell(call, Ok(passed.response.status())),
+            Err(problem) => tell(call, Err(problem)),
+        }
+        asked
+    }
+
+    async fn upgrade_below(
+        &self,
+        call: Option<&Call>,
+        target: &Target,
+        head: &request::Parts,
+        credentials: &Credentials,
+    ) -> Result<Upgrade, Error> {
         let mut headers = self.0.rules.to_tenant(target, head, credentials);
         headers.insert(header::CONNECTION, UPGRADE);
         headers.insert(header::UPGRADE, WEBSOCKET);
+        if let Some(call) = call {
+            call.announce(&mut headers);
+        }
         let path = target.for_upgrade(credentials.csrf.as_ref());
         let request = make_request(Method::GET, path, headers, Body::empty());
         let (response, connection) = self.send_over_new(request).await?;
@@ -119,6 +168,42 @@ impl Proxy {
         *response.status_mut() = head.status;
         *response.headers_mut() = answer.headers;
         Passed { response, set_cookies: answer.set_cookies, leads_to_login: answer.leads_to_login }
+    }
+}
+
+/// Counts what the tenant answered, and ends the span.
+fn tell(call: Option<Call>, answered: Result<StatusCode, &Error>) {
+    match answered {
+        Ok(status) => metrics::tenant_answered(Some(status)),
+        // That one is the visitor's.
+        Err(Error::Request(_)) => {}
+        Err(_) => metrics::tenant_answered(None),
+    }
+    let Some(call) = call else { return };
+    match answered {
+        Ok(status) => call.answered(status),
+        Err(problem) => call.failed(match problem {
+            Error::Unreachable(_) | Error::NoWayOut(_) => "connect",
+            Error::TimedOut => "timeout",
+            Error::Broken(_) | Error::Request(_) | Error::Unusable(_) => "_OTHER",
+        }),
+    }
+}
+
+/// The same body; its bytes count as they pass. One that is small counts at once, so that it stays what it is.
+fn counted(body: Body) -> Body {
+    if !metrics::is_on() || body.is_end_stream() {
+        return body;
+    }
+    match body.size_hint().exact() {
+        Some(size) if size <= SMALL => {
+            metrics::passed(Direction::ToTenant, size);
+            body
+        }
+        _ => Body::new(body.map_frame(|frame| {
+            metrics::passed(Direction::ToTenant, frame.data_ref().map_or(0, |data| data.len() as u64));
+            frame
+        })),
     }
 }
 
@@ -192,7 +277,10 @@ impl Download {
                     return Poll::Ready(Some(Err(error)));
                 }
                 Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => Some(data),
+                    Ok(data) => {
+                        metrics::passed(Direction::ToBrowser, data.len() as u64);
+                        Some(data)
+                    }
                     // Trailers are headers that nobody has looked at.
                     Err(_) => continue,
                 },

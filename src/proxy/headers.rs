@@ -211,6 +211,8 @@ fn stays_from_tenant(name: &str) -> bool {
         | "x-cluster-client-ip"
         | "true-client-ip"
         | "cf-connecting-ip" => true,
+        // To which trace it belongs is for the tenant only when `TRACE_TENANT` says so; then it is set anew.
+        "traceparent" | "tracestate" | "baggage" => true,
         // Already answered: who asks for the body gets it (RFC 9110, section 10.1.1).
         "expect" => true,
         // Another host, path or method, to servers that believe it.

@@ -22,6 +22,7 @@ mod way;
 pub use line::Line;
 
 use super::sockets::Seat;
+use crate::metrics::{self, Direction};
 use frames::{Close, Fault, Sender, Traffic};
 use line::Buffer;
 use side::Side;
@@ -146,12 +147,14 @@ impl Relay {
 
     /// Passes on what there is. Whether there may be more at once.
     fn pass(&mut self, cx: &mut Context<'_>, buffer: &mut Buffer) -> bool {
-        let before = self.to_tenant.traffic().messages;
+        let before = [self.to_tenant.traffic(), self.to_browser.traffic()];
         let turns = [
             self.to_tenant.pass(&mut self.browser, &mut self.tenant, cx, buffer),
             self.to_browser.pass(&mut self.tenant, &mut self.browser, cx, buffer),
         ];
-        if self.to_tenant.traffic().messages > before {
+        metrics::passed(Direction::ToTenant, self.to_tenant.traffic().bytes - before[0].bytes);
+        metrics::passed(Direction::ToBrowser, self.to_browser.traffic().bytes - before[1].bytes);
+        if self.to_tenant.traffic().messages > before[0].messages {
             self.tell_of_use();
         }
         for turn in turns {

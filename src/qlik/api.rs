@@ -15,6 +15,7 @@ use super::session::{self, Refusal};
 use crate::advice::{self, Advice, Answer, At, Silent};
 use crate::client::redirect;
 use crate::origin::Origin;
+use crate::traces;
 
 /// The largest answer that is read, in bytes.
 const LARGEST: usize = 1024 * 1024;
@@ -225,7 +226,7 @@ impl Api {
             if let Some(body) = body {
                 request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
             }
-            let response = request.send().await.map_err(unreachable)?;
+            let response = traces::send(request).await.map_err(unreachable)?;
             let status = response.status();
             if status.is_success() {
                 return read(response).await;

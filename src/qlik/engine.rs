@@ -21,6 +21,7 @@ use url::Url;
 use super::session::{self, Refusal};
 use crate::advice::{self, Advice, Answer, At, Silent, clean};
 use crate::origin::Origin;
+use crate::traces;
 
 mod table;
 
@@ -323,7 +324,7 @@ async fn upgrade(
         .header("sec-websocket-version", "13")
         .header("sec-websocket-key", &key)
         .timeout(PATIENCE);
-    let response = request.send().await.map_err(|problem| Error::Unreachable(problem.without_url()))?;
+    let response = traces::send(request).await.map_err(|problem| Error::Unreachable(problem.without_url()))?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return Err(Error::Refused(session::refused("the engine's socket", At::Handshake, response, now).await));
     }

@@ -16,6 +16,7 @@ use super::session::{self, Error, Refusal};
 use super::token::new_jti;
 use crate::advice::{At, Told};
 use crate::origin::Origin;
+use crate::traces;
 
 /// How long a call may take.
 const CALL: Duration = Duration::from_secs(10);
@@ -192,14 +193,14 @@ pub async fn revoke(
 pub async fn is_taken(http: &Http, tenant: &Origin, token: &SecretString) -> Option<bool> {
     const LOOK: Duration = Duration::from_secs(5);
     let request = http.get(format!("{tenant}/api/v1/users/me")).bearer_auth(token.expose_secret()).timeout(LOOK);
-    let status = request.send().await.ok()?.status();
+    let status = traces::send(request).await.ok()?.status();
     // It leads on to the user's own address (section E).
     if status.is_success() || status.is_redirection() { Some(true) } else { (status == 401).then_some(false) }
 }
 
 async fn post(http: &Http, address: String, asks: &Value) -> Result<Response, Error> {
     let request = http.post(address).header(CONTENT_TYPE, "application/json").body(asks.to_string());
-    request.timeout(CALL).send().await.map_err(|problem| Error::Unreachable(problem.without_url()))
+    traces::send(request.timeout(CALL)).await.map_err(|problem| Error::Unreachable(problem.without_url()))
 }
 
 async fn body(mut response: Response) -> Result<Vec<u8>, Error> {

@@ -14,6 +14,7 @@ use super::date;
 use super::token::Token;
 use crate::advice::{self, Advice, Answer, At, Sign, Silent, Told};
 use crate::origin::Origin;
+use crate::traces;
 
 /// How long a login may take: the first one of somebody makes a user.
 const LOGIN: Duration = Duration::from_secs(15);
@@ -95,7 +96,7 @@ pub fn no_answer(problem: &reqwest::Error) -> &'static Advice {
 pub async fn log_in(client: &Client, tenant: &Origin, token: &Token, now: OffsetDateTime) -> Result<Cookies, Error> {
     // Errors of the client name the address; the token is in a header and in none of them.
     let request = client.post(format!("{tenant}/login/jwt-session")).bearer_auth(token.expose()).timeout(LOGIN);
-    let response = request.send().await.map_err(Error::Unreachable)?;
+    let response = traces::send(request).await.map_err(Error::Unreachable)?;
     let status = response.status();
     if !status.is_success() {
         return Err(refusal(TOKEN, At::Login, response, now).await);
@@ -161,7 +162,7 @@ pub async fn log_out(
 }
 
 async fn send(request: RequestBuilder, cookies: &HeaderValue) -> Result<Response, Error> {
-    request.header(COOKIE, cookies.clone()).timeout(CALL).send().await.map_err(Error::Unreachable)
+    traces::send(request.header(COOKIE, cookies.clone()).timeout(CALL)).await.map_err(Error::Unreachable)
 }
 
 async fn refusal(what: &'static str, at: At, response: Response, now: OffsetDateTime) -> Error {

@@ -61,13 +61,21 @@ impl Errand for Login<'_> {
         sessions.add_csrf(&mut content, who.now()).await;
         let session = sessions.keep(who, content, instead_of).await?;
         let (identity, subject, rule) = (&who.identity, &*subject, &*rule);
-        audit::record(who.caller, &Event::TenantSessionBegun { identity, subject, rule });
+        audit::record(who.caller, &Event::TenantSessionBegun { renewal: self.is_renewal(), identity, subject, rule });
         Ok(session)
     }
 
     fn refused(&self, who: &Passenger, rule: Option<&str>, why: &Error) {
-        let refused = Refusal { identity: Some(&who.identity), page: None, rule, reason: why };
-        audit::record(who.caller, &Event::TenantSessionRefused(refused));
+        let failed = !matches!(why, Error::Denied(_) | Error::NoUser | Error::Refused { .. });
+        let refusal = Refusal { identity: Some(&who.identity), page: None, rule, failed, reason: why };
+        audit::record(who.caller, &Event::TenantSessionRefused { renewal: self.is_renewal(), refusal });
+    }
+}
+
+impl Login<'_> {
+    /// Whether a session that is there is no good.
+    fn is_renewal(&self) -> bool {
+        !matches!(self.want, Want::Any)
     }
 }
 

@@ -15,6 +15,7 @@ use super::{Error, csrf};
 use crate::app::App;
 use crate::audit::Caller;
 use crate::errand::Visit;
+use crate::metrics;
 use crate::store::SessionRef;
 
 /// The token for who asks for JSON, in the words of RFC 6749, section 5.1, but for the time.
@@ -37,6 +38,7 @@ pub async fn give(
     let is_for = app.pages.visible_to(who.identity()).any(|page| page.flow.uses_access_token());
     let tokens = app.access_tokens.as_ref().filter(|_| is_for).ok_or(Error::NoSuchPage)?;
     let given = tokens.get(&visit(&session, &who, caller)?, app.clock.now()).await?;
+    metrics::access_token(metrics::AccessToken::Given);
     let token = given.token.expose_secret();
     if !wants_json(&headers) {
         return Ok(token.to_owned().into_response());

@@ -45,7 +45,8 @@ pub async fn page(
         // That nobody is signed in is no event.
         if !matches!(reason, Error::SignedOut) {
             let page = app.pages.named(&slug).map(|page| page.slug.as_str());
-            audit::record(caller, &Event::PageRefused(Refusal { identity, page, rule, reason: &reason }));
+            let failed = reason.status().is_server_error();
+            audit::record(caller, &Event::PageRefused(Refusal { identity, page, rule, failed, reason: &reason }));
         }
         reason
     };

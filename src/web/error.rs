@@ -131,7 +131,8 @@ impl From<errand::Error> for Error {
 }
 
 impl Error {
-    fn status(&self) -> StatusCode {
+    /// The status of its answer.
+    pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::SignedOut => StatusCode::UNAUTHORIZED,
             Self::NoSuchPage => StatusCode::NOT_FOUND,

@@ -10,17 +10,21 @@ use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::response::{IntoResponse, Redirect, Response};
 use moka::sync::Cache;
 use tokio::sync::broadcast::error::RecvError;
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use super::error::{Error, Wants};
 use super::security::Headers;
-use super::trail::RequestId;
+use super::trail::{Journey, RequestId};
 use super::visitor::Visit;
 use super::{address, error, upstream};
 use crate::app::App;
 use crate::audit::Caller;
+use crate::metrics;
+use crate::origin::Origin;
 use crate::proxy::sockets::SESSION_ENDED;
 use crate::proxy::{Refused, Target};
+use crate::traces;
 
 pub mod entry;
 mod guest;
@@ -132,18 +136,40 @@ impl Gate {
         let (parts, body) = request.into_parts();
         let target = self.app.proxy.target(&parts);
         let request = Request::from_parts(parts, body);
-        let passed = match target {
-            Ok(target) => self.pass(&head, &target, request).await,
-            Err(Refused::NotAllowed) if place == Place::Portal => {
-                Box::pin(self.log_miss(place, request.uri().path(), request.headers())).await;
-                return ControlFlow::Continue(request);
+        if place == Place::Portal && matches!(target, Err(Refused::NotAllowed)) {
+            Box::pin(self.log_miss(place, request.uri().path(), request.headers())).await;
+            return ControlFlow::Continue(request);
+        }
+        let journey = Journey::begin(&self.app, self.origin(place), route_of(&target, &request), &request);
+        let response = match journey.trace() {
+            None => self.answer(&head, target, request).await,
+            // With its id in the log lines, too, which is worth a span only then.
+            Some(trace) => {
+                let span = head.id.span_in(Some(trace.id()));
+                Box::pin(trace.around(self.answer(&head, target, request).instrument(span))).await
             }
-            Err(Refused::NotAllowed) => return ControlFlow::Break(Box::pin(self.elsewhere(&head, request)).await),
+        };
+        journey.end(response.status());
+        ControlFlow::Break(response)
+    }
+
+    /// The answer to what is no page of ours.
+    async fn answer(&self, head: &Head, target: Result<Target, Refused>, request: Request) -> Response {
+        let passed = match target {
+            Ok(target) => self.pass(head, &target, request).await,
+            Err(Refused::NotAllowed) => return Box::pin(self.elsewhere(head, request)).await,
             Err(Refused::Malformed(why)) => Err(Error::BadTarget(why)),
             Err(Refused::TooLong) => Err(Error::LongTarget),
             Err(Refused::Method) => Err(Error::NoSuchMethod),
         };
-        ControlFlow::Break(passed.unwrap_or_else(|problem| self.failed(&head, problem)))
+        passed.unwrap_or_else(|problem| self.failed(head, problem))
+    }
+
+    fn origin(&self, place: Place) -> &Origin {
+        match place {
+            Place::Portal => &self.app.server.public_url,
+            Place::Sibling => self.app.server.proxy_origin(),
+        }
     }
 
     fn place(&self, request: &Request) -> Place {
@@ -219,7 +245,9 @@ impl Gate {
     }
 
     fn failed(&self, head: &Head, problem: Error) -> Response {
-        let response = head.id.span().in_scope(|| problem.into_response());
+        // With traces, everything here is in such a span already.
+        let span = if traces::current().is_some() { Span::current() } else { head.id.span() };
+        let response = span.in_scope(|| problem.into_response());
         let mut response = error::finish(&self.app, head.place, head.wants, head.id, response);
         self.parts.headers.add(response.headers_mut());
         origins::share(
@@ -265,6 +293,15 @@ impl Gate {
                 }
             }
         });
+    }
+}
+
+/// As what it is counted.
+fn route_of(target: &Result<Target, Refused>, request: &Request) -> &'static str {
+    match target {
+        Ok(_) => metrics::PROXY,
+        Err(Refused::NotAllowed) if request.uri().path() == HAND_OVER => HAND_OVER,
+        Err(_) => metrics::OTHER,
     }
 }
 

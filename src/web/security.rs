@@ -105,7 +105,8 @@ pub async fn check_token_origin(
     if !(allowed || ours) {
         let said = origin.as_ref().and_then(|origin| origin.to_str().ok()).unwrap_or("it does not say which");
         let reason = &format_args!("a page of another origin asked for it: {said}");
-        audit::record(caller, &Event::TokenRefused(Refusal { identity: None, page: None, rule: None, reason }));
+        let refused = Refusal { identity: None, page: None, rule: None, failed: false, reason };
+        audit::record(caller, &Event::TokenRefused(refused));
         return Err(Error::ForeignOrigin);
     }
     let mut response = if allowed && request.method() == Method::OPTIONS {

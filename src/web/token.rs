@@ -72,7 +72,8 @@ fn refuse(
 ) -> Error {
     if !matches!(reason, Error::SignedOut) {
         let page = page.map(|page| page.slug.as_str());
-        audit::record(caller, &Event::TokenRefused(Refusal { identity, page, rule, reason: &reason }));
+        let failed = reason.status().is_server_error();
+        audit::record(caller, &Event::TokenRefused(Refusal { identity, page, rule, failed, reason: &reason }));
     }
     reason
 }

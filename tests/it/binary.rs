@@ -13,7 +13,7 @@ use qlik_embed_bff::store::{Settings, Store};
 use crate::portal::settings;
 
 mod sample;
-mod stopping;
+pub mod stopping;
 
 pub fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_qlik-embed-bff"));

@@ -14,6 +14,7 @@ use crate::portal::{KEY, settings};
 
 mod components;
 mod file;
+mod observed;
 mod pages;
 mod proxy;
 

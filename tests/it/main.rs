@@ -19,6 +19,7 @@ mod headers;
 mod identity;
 mod keygen;
 mod mapping;
+mod metrics;
 mod mixing;
 mod oidc;
 mod packages;
@@ -40,6 +41,7 @@ mod tenant_session;
 mod ticket;
 mod token;
 mod token_endpoint;
+mod traces;
 
 /// Lets real time pass: for what keeps real time, as memory and other programs do.
 pub async fn outlast(time: std::time::Duration) {

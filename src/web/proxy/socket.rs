@@ -9,6 +9,7 @@ use hyper::upgrade::{OnUpgrade, on};
 use super::guest::{Guest, Guests};
 use crate::app::App;
 use crate::audit::Caller;
+use crate::metrics;
 use crate::proxy::relay::{Limits, Line, relay};
 use crate::proxy::{Passed, Target, Upgrade};
 use crate::tenant_session::TenantSession;
@@ -49,6 +50,7 @@ pub async fn open(
             tokio::spawn(async move {
                 match browser.await {
                     Ok(browser) => {
+                        let _open = metrics::socket_opened();
                         let ended = relay(browser.into(), tenant, seat, Limits::default()).await;
                         tracing::debug!(?ended, "a socket has ended");
                     }

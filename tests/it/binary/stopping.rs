@@ -18,19 +18,19 @@ use crate::portal::KEY;
 
 const LONG: Duration = Duration::from_secs(20);
 
-type Socket = WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>;
+pub type Socket = WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>;
 
 /// The binary at work, and who is signed in.
-struct Site {
-    server: Server,
-    port: u16,
-    cookie: String,
-    tenant: Tenant,
+pub struct Site {
+    pub server: Server,
+    pub port: u16,
+    pub cookie: String,
+    pub tenant: Tenant,
     _folder: tempfile::TempDir,
 }
 
 impl Site {
-    async fn start(changes: &[(&str, &str)]) -> Self {
+    pub async fn start(changes: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let provider = IdentityProvider::new("https://portal.example", "key-1", &*KEY.certificate);
         let settings = demo::Settings { providers: vec![provider], ..demo::Settings::default() };
@@ -57,7 +57,7 @@ impl Site {
     }
 
     /// A socket to the engine, on which the tenant has spoken.
-    async fn socket(&self) -> Socket {
+    pub async fn socket(&self) -> Socket {
         let origin = format!("localhost:{}", self.port);
         let mut request = format!("ws://{origin}/app/{}/identity/x", demo::APP_ID).into_client_request().expect("good");
         request.headers_mut().insert("cookie", self.cookie.parse().expect("a header"));
@@ -79,13 +79,13 @@ impl Site {
         }
     }
 
-    fn exit_code(&mut self) -> Option<i32> {
+    pub fn exit_code(&mut self) -> Option<i32> {
         block_in_place(|| self.server.child.wait().expect("it ends").code())
     }
 }
 
 /// The whole answer to one request. None when there is no connection.
-fn ask(port: u16, head: &str, body: &str) -> Option<String> {
+pub fn ask(port: u16, head: &str, body: &str) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     let (mut answer, size) = (String::new(), body.len());
     let rest = format!("Host: localhost:{port}\r\nContent-Length: {size}\r\nConnection: close\r\n\r\n{body}");
