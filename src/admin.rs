@@ -15,7 +15,7 @@ pub use rounds::{Round, Rounds};
 
 /// The pages for administrators: there are none without `ADMIN_GROUPS`.
 pub struct Administration {
-    /// The configuration as it was at the start.
+    /// The configuration, as it was read last.
     config: Config,
     /// Who may look, and the settings as they may see them.
     pub settings: config::Admin,
@@ -28,11 +28,18 @@ pub struct Administration {
 }
 
 impl Administration {
-    /// That of a configuration with `ADMIN_GROUPS`. From now on it keeps the last events.
-    pub fn of(config: &Config, clock: &Clock) -> Option<Self> {
+    /// That of a configuration with `ADMIN_GROUPS`, in an instance that was started then. From now on it keeps the last events.
+    pub fn of(config: &Config, clock: &Clock, since: OffsetDateTime) -> Option<Self> {
         let settings = config.admin.clone()?;
-        let (since, recent) = (clock.now(), Recent::begin(clock.clone()));
+        let recent = Recent::begin(clock.clone());
         Some(Self { config: config.clone(), settings, since, recent, rounds: Rounds::default() })
+    }
+
+    /// The same with another configuration: what happened, and the diagnosis, stay. Nothing without `ADMIN_GROUPS`.
+    pub fn renewed(&self, config: &Config) -> Option<Self> {
+        let settings = config.admin.clone()?;
+        let Self { since, recent, rounds, .. } = self;
+        Some(Self { config: config.clone(), settings, since: *since, recent: recent.clone(), rounds: rounds.clone() })
     }
 
     /// Whether this person is an administrator: by the groups that the way of signing in reports, before any mapping.

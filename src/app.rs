@@ -1,10 +1,11 @@
-//! Everything that a handler may need, built once from the [`Config`].
+//! Everything that a handler may need, built from the [`Config`]: once, or partly anew when another one is read.
 
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
+use time::OffsetDateTime;
 
 use crate::access_token::AccessTokens;
 use crate::admin::Administration;
@@ -24,11 +25,11 @@ use crate::store::Store;
 use crate::subjects::Subjects;
 use crate::tenant_session::TenantSessions;
 
-/// The application. Clones share it.
+/// The application, as one configuration has it. Clones share it.
 #[derive(Clone)]
 pub struct App(Arc<Parts>);
 
-/// The parts of the application.
+/// What another configuration exchanges while the server runs. Behind it is what stays.
 pub struct Parts {
     /// Where we are seen, and whom we trust.
     pub server: Server,
@@ -36,20 +37,28 @@ pub struct Parts {
     pub tenant: Tenant,
     /// What there is to see.
     pub pages: Pages,
-    /// From identities to subjects.
-    pub subjects: Arc<Subjects>,
-    /// Makes tokens, where any page needs them.
-    pub tokens: Option<token::Issuer>,
-    /// The tenant's sessions, for pages that take the proxy.
-    pub tenant_sessions: TenantSessions,
-    /// The visitors' access tokens, when there is a client that may have them.
-    pub access_tokens: Option<AccessTokens>,
-    /// Data without a chart, with those.
+    /// Data without a chart, when there is a client for access tokens.
     pub data: Option<Data>,
     /// What the gallery shows, when there is one.
     pub gallery: Option<Gallery>,
     /// Passes requests on to the tenant.
     pub proxy: Proxy,
+    /// The pages for administrators, when there are any.
+    pub admin: Option<Arc<Administration>>,
+    lasting: Arc<Lasting>,
+}
+
+/// What stays from start to end, whatever configuration is read in between: what visitors have by now, and what was built from
+/// settings that are not live ([`crate::config::settings::Setting::live`]).
+pub struct Lasting {
+    /// From identities to subjects; the rules in it are exchanged.
+    pub subjects: Arc<Subjects>,
+    /// Makes tokens, where any page needs them; the key in it is exchanged.
+    pub tokens: Option<token::Issuer>,
+    /// The tenant's sessions, for pages that take the proxy.
+    pub tenant_sessions: TenantSessions,
+    /// The visitors' access tokens, when there is a client that may have them.
+    pub access_tokens: Option<AccessTokens>,
     /// Ways of signing in that are open.
     pub sign_in: Vec<Source>,
     /// Whether anybody may sign in by an e-mail address that nobody checks. Only the command `demo` says so.
@@ -68,11 +77,70 @@ pub struct Parts {
     pub store: Store,
     /// The engine sockets that are open.
     pub sockets: Sockets,
-    /// The pages for administrators, when there are any.
-    pub admin: Option<Arc<Administration>>,
     /// The time.
     pub clock: Clock,
+    /// When this was opened.
+    since: OffsetDateTime,
     draining: AtomicBool,
+}
+
+const NO_CLIENT: &str = "the certificate authorities of this machine cannot be read";
+
+impl Lasting {
+    async fn open(config: &Config, clock: Clock) -> anyhow::Result<Self> {
+        let store = Store::open(&config.store).await?;
+        let client = config.tenant.client().context(NO_CLIENT)?;
+        let tenant = &config.tenant.origin;
+        let oidc = config.oidc.clone();
+        let oidc = oidc.map(|settings| Oidc::new(settings, client.clone(), store.clone(), clock.clone()));
+        let tickets = config.ticket.clone().map(|settings| Tickets::new(settings, store.clone(), client.clone()));
+        let subjects = Subjects::new(config.subjects.clone(), config.mapping.clone(), Some(store.clone()));
+        let subjects = Arc::new(subjects.context(NO_CLIENT)?);
+        let tokens = config.token.clone().map(token::Issuer::new).transpose();
+        let tokens = tokens.context("cannot start the threads that sign tokens")?;
+        let tenant_sessions = TenantSessions::new(
+            config.tenant_session,
+            tenant.clone(),
+            client.clone(),
+            Arc::clone(&subjects),
+            tokens.clone(),
+            store.clone(),
+        );
+        let access_tokens = config
+            .access_token
+            .clone()
+            .map(|settings| AccessTokens::new(settings, tenant.clone(), client, Arc::clone(&subjects), store.clone()));
+        Ok(Self {
+            subjects,
+            tokens,
+            tenant_sessions,
+            access_tokens,
+            sign_in: config.sign_in.clone(),
+            guests: config.guests,
+            header: config.header.clone(),
+            passwords: Passwords::new(store.clone()),
+            oidc,
+            tickets,
+            session: config.session,
+            store,
+            sockets: Sockets::new(),
+            since: clock.now(),
+            clock,
+            draining: AtomicBool::new(false),
+        })
+    }
+}
+
+/// Between whom requests are passed on.
+fn passing(config: &Config) -> proxy::Settings {
+    proxy::Settings {
+        tenant: config.tenant.origin.clone(),
+        origin: config.server.proxy_origin().clone(),
+        portal: config.server.public_url.clone(),
+        frame_ancestors: config.server.proxy_ancestors(),
+        more_paths: config.proxy_paths.clone(),
+        way_out: config.tenant.way_out.clone(),
+    }
 }
 
 impl App {
@@ -81,62 +149,41 @@ impl App {
     /// # Errors
     /// When the store cannot be opened, no client for calls can be made, or no thread can be started for signing.
     pub async fn open(config: Config, clock: Clock) -> anyhow::Result<Self> {
-        const NO_CLIENT: &str = "the certificate authorities of this machine cannot be read";
-        let store = Store::open(&config.store).await?;
-        let admin = Administration::of(&config, &clock).map(Arc::new);
-        let client = config.tenant.client().context(NO_CLIENT)?;
-        let oidc = config.oidc.map(|settings| Oidc::new(settings, client.clone(), store.clone(), clock.clone()));
-        let tickets = config.ticket.map(|settings| Tickets::new(settings, store.clone(), client.clone()));
-        let subjects = Subjects::new(config.subjects, config.mapping, Some(store.clone())).context(NO_CLIENT)?;
-        let subjects = Arc::new(subjects);
-        let tokens = config.token.map(token::Issuer::new).transpose();
-        let tokens = tokens.context("cannot start the threads that sign tokens")?;
-        let tenant_sessions = TenantSessions::new(
-            config.tenant_session,
-            config.tenant.origin.clone(),
-            client.clone(),
-            Arc::clone(&subjects),
-            tokens.clone(),
-            store.clone(),
-        );
-        let access_tokens = config.access_token.map(|settings| {
-            let tenant = config.tenant.origin.clone();
-            AccessTokens::new(settings, tenant, client, Arc::clone(&subjects), store.clone())
-        });
-        let data = access_tokens.clone().map(|tokens| Data::new(config.data, &config.tenant, tokens));
-        let passing = proxy::Settings {
-            tenant: config.tenant.origin.clone(),
-            origin: config.server.proxy_origin().clone(),
-            portal: config.server.public_url.clone(),
-            frame_ancestors: config.server.proxy_ancestors(),
-            more_paths: config.proxy_paths,
-            way_out: config.tenant.way_out.clone(),
-        };
+        let lasting = Lasting::open(&config, clock).await?;
         let tls = config.tenant.authorities.tls().context(NO_CLIENT)?;
+        let data = lasting.access_tokens.clone().map(|tokens| Data::new(config.data.clone(), &config.tenant, tokens));
+        let admin = Administration::of(&config, &lasting.clock, lasting.since).map(Arc::new);
         Ok(Self(Arc::new(Parts {
+            proxy: Proxy::with_tls(passing(&config), tls),
             server: config.server,
             tenant: config.tenant,
             pages: config.pages,
-            subjects,
-            tokens,
-            tenant_sessions,
-            access_tokens,
             data: data.transpose().context(NO_CLIENT)?,
             gallery: config.gallery,
-            proxy: Proxy::with_tls(passing, tls),
-            sign_in: config.sign_in,
-            guests: config.guests,
-            header: config.header,
-            passwords: Passwords::new(store.clone()),
-            oidc,
-            tickets,
-            session: config.session,
-            store,
-            sockets: Sockets::new(),
             admin,
-            clock,
-            draining: AtomicBool::new(false),
+            lasting: Arc::new(lasting),
         })))
+    }
+
+    /// The application as this configuration has it: with what stays of this one, and rules for subjects that hold for both at
+    /// once. What is not live in it has to be as it was. The key that signs is exchanged by itself ([`token::Issuer::exchange`]).
+    pub fn renewed(&self, config: Config) -> Self {
+        let lasting = Arc::clone(&self.0.lasting);
+        let admin = match &self.admin {
+            Some(admin) => admin.renewed(&config),
+            None => Administration::of(&config, &lasting.clock, lasting.since),
+        };
+        lasting.subjects.follow(config.mapping.clone());
+        Self(Arc::new(Parts {
+            proxy: self.proxy.with(passing(&config)),
+            server: config.server,
+            tenant: config.tenant,
+            pages: config.pages,
+            data: self.data.as_ref().map(|data| data.with(config.data)),
+            gallery: config.gallery,
+            admin: admin.map(Arc::new),
+            lasting,
+        }))
     }
 
     /// What goes on beside requests: sessions that have ended are noticed, wherever they ended, and the tenant's end with
@@ -151,7 +198,7 @@ impl App {
         }
     }
 
-    /// From now on this instance is not ready: it finishes what it has and takes nothing new.
+    /// From now on this instance is not ready, and says so to whoever keeps a connection: it is about to finish what it has.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
@@ -167,5 +214,13 @@ impl Deref for App {
 
     fn deref(&self) -> &Parts {
         &self.0
+    }
+}
+
+impl Deref for Parts {
+    type Target = Lasting;
+
+    fn deref(&self) -> &Lasting {
+        &self.lasting
     }
 }

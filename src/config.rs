@@ -21,6 +21,7 @@ use crate::store;
 use crate::{access_token, audit, auth, data, subjects, tenant_session, traces};
 
 mod admin;
+mod again;
 mod dotenv;
 pub mod embed_csp;
 mod file;
@@ -46,13 +47,14 @@ mod tls;
 mod way_out;
 
 pub use admin::Admin;
+pub use again::{Again, Standing};
 pub use dotenv::{read_dotenv, with_dotenv};
 pub use file::Env;
 use file::Sources;
 pub use problem::{Problem, Problems};
 use reader::Reader;
 pub use reader::Shown;
-pub use set_up::{ToSetUp, Written, load_setup, load_signing};
+pub use set_up::{ToSetUp, Written, load_setup};
 pub use signing::{Certificate, EXPIRES_SOON, KeyInPlace};
 pub use tls::Tls;
 
@@ -149,7 +151,9 @@ pub struct Server {
     pub embed_csp: embed_csp::MoreSources,
     /// Other origins whose pages may ask for tokens.
     pub token_allowed_origins: Vec<Origin>,
-    /// How long requests may take to finish after the signal to stop.
+    /// For how long after the signal to stop everything is served on, while we say that we are not ready.
+    pub shutdown_delay: Duration,
+    /// How long requests may take to finish after that.
     pub shutdown_grace: Duration,
 }
 
@@ -212,6 +216,8 @@ impl Log {
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
+    /// How to log.
+    pub log: Log,
     /// Remarks for the administrator.
     pub hints: Vec<String>,
     /// The settings in effect, secrets masked.
@@ -223,10 +229,13 @@ pub struct Loaded {
 /// # Errors
 /// All problems in one report.
 pub fn load(env: &Env, now: OffsetDateTime) -> Result<Loaded, Problems> {
-    let sources = Sources::of(env);
-    let mut reader = Reader::new(&sources);
+    load_from(&Sources::of(env), now)
+}
+
+fn load_from(sources: &Sources, now: OffsetDateTime) -> Result<Loaded, Problems> {
+    let mut reader = Reader::new(sources);
     let server = server::read(&mut reader);
-    log(&mut reader);
+    let log = log(&mut reader);
     let observed = observed::read(&mut reader, server.as_ref());
     let tenant = page::tenant(&mut reader);
     let mut pages = page::read(&mut reader);
@@ -262,7 +271,7 @@ pub fn load(env: &Env, now: OffsetDateTime) -> Result<Loaded, Problems> {
             Some(read) => read.map(|(token, certificate)| (Some(token), certificate))?,
             None => (None, None),
         };
-        Some(Config {
+        let config = Config {
             server: server?,
             tenant: tenant?,
             pages: pages?,
@@ -285,9 +294,11 @@ pub fn load(env: &Env, now: OffsetDateTime) -> Result<Loaded, Problems> {
             session: session?,
             admin,
             observed,
-        })
+        };
+        Some((config, log?))
     })();
-    Ok(Loaded { config: config.expect("what could not be read was reported as a problem"), hints, shown })
+    let (config, log) = config.expect("what could not be read was reported as a problem");
+    Ok(Loaded { config, log, hints, shown })
 }
 
 /// Reads what the commands about accounts need: the store.

@@ -82,6 +82,11 @@ impl Data {
         Ok(Self { settings, tokens, tenant, client, sockets: Arc::new(Semaphore::new(SOCKETS)) })
     }
 
+    /// The same, with other answers to what a request does not say.
+    pub fn with(&self, settings: Settings) -> Self {
+        Self { settings, ..self.clone() }
+    }
+
     /// The sheets of an app that this visitor sees.
     ///
     /// # Errors

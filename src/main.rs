@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 use qlik_embed_bff::audit;
@@ -10,12 +11,12 @@ use qlik_embed_bff::clock::Clock;
 use qlik_embed_bff::commands::{
     config as config_command, demo, doctor, identity, keygen, serve, setup, subjects, token, users,
 };
-use qlik_embed_bff::config::{self, EXIT_CONFIG, Env, LogFormat, Problems};
+use qlik_embed_bff::config::{self, EXIT_CONFIG, Env, Log, LogFormat, Problems};
 use qlik_embed_bff::store;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer, fmt};
+use tracing_subscriber::{EnvFilter, Layer, fmt, reload};
 
 /// What visitors wait for is made of many small pieces; the system's allocator costs a tenth more (docs/performance.md). On
 /// a host with little memory, build with `--no-default-features`.
@@ -84,20 +85,27 @@ fn run(command: Command) -> anyhow::Result<()> {
     let now = clock.now();
     // One TLS library for all: fails only when another was installed first, and nothing ran before this.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    // Before there is another thread: it takes variables out of the environment.
+    let passed = if matches!(command, Command::Serve) { serve::passed_socket()? } else { None };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match command {
         Command::Serve => {
-            let env = environment()?;
+            let mut process = process();
+            if let Some(socket) = &passed {
+                process.insert("LISTEN".to_owned(), socket.local_addr()?.to_string());
+            }
+            let source = serve::Source { process, file: ENV_FILE.into() };
+            let env = source.env()?;
             let loaded = config::load(&env, now)?;
-            let audit = log(&env)?;
-            for hint in loaded.hints {
+            let (audit, level) = log(&loaded.log)?;
+            for hint in &loaded.hints {
                 tracing::warn!("{hint}");
             }
-            let settings = serve::Source { process: process(), file: ENV_FILE.into() };
-            runtime.block_on(serve::run(loaded.config, clock, audit, settings))
+            let settings = serve::Settings::read(source, loaded.hints, level, loaded.log.filter)?;
+            runtime.block_on(serve::run(loaded.config, clock, audit, passed, settings))
         }
         Command::Demo(demo) => {
-            log(&Env::from([("RUST_LOG".to_owned(), "warn".to_owned())]))?;
+            log(&config::load_log(&Env::from([("RUST_LOG".to_owned(), "warn".to_owned())]))?)?;
             runtime.block_on(demo::run(demo, clock))
         }
         Command::Keygen(keygen) => keygen::run(&keygen, now, &mut std::io::stdout()),
@@ -124,12 +132,10 @@ fn environment() -> Result<Env, Problems> {
     config::with_dotenv(&process(), Path::new(ENV_FILE))
 }
 
-/// Begins to log. Gives the file of the audit, when there is one, to whoever keeps it.
-fn log(env: &Env) -> Result<Option<audit::file::File>, Problems> {
-    let log = config::load_log(env)?;
+/// Begins to log. Gives the file of the audit, when there is one, to whoever keeps it, and what changes how much is logged.
+fn log(log: &Log) -> Result<(Option<audit::file::File>, serve::LogLevel), Problems> {
     let file = log.open_audit()?;
-    // The session layer warns of each stale cookie; for us that is somebody whose session has ended.
-    let filter = EnvFilter::new(format!("tower_sessions=warn,tower_sessions_core=error,{}", log.filter));
+    let (filter, handle) = reload::Layer::new(filter(&log.filter));
     let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let lines = match log.format {
         LogFormat::Text => lines.boxed(),
@@ -150,5 +156,10 @@ fn log(env: &Env) -> Result<Option<audit::file::File>, Problems> {
             tracing_subscriber::registry().with(lines.with_filter(filter)).with(events).init();
         }
     }
-    Ok(file)
+    Ok((file, Arc::new(move |directives| Ok(handle.reload(self::filter(directives))?))))
+}
+
+/// The session layer warns of each stale cookie; for us that is somebody whose session has ended.
+fn filter(directives: &str) -> EnvFilter {
+    EnvFilter::new(format!("tower_sessions=warn,tower_sessions_core=error,{directives}"))
 }

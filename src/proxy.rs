@@ -205,9 +205,18 @@ impl Proxy {
 
     /// The same, with other limits.
     pub fn with_limits(settings: Settings, tls: Arc<ClientConfig>, limits: Limits) -> Self {
+        let connections = Connections::new(&settings.tenant, &settings.way_out, tls, limits);
+        Self::over(Arc::new(connections), settings)
+    }
+
+    /// Passes on by other rules, to the same tenant and over the same connections.
+    pub fn with(&self, settings: Settings) -> Self {
+        Self::over(Arc::clone(&self.0.connections), settings)
+    }
+
+    fn over(connections: Arc<Connections>, settings: Settings) -> Self {
         let rules = headers::Rules::new(&settings);
         let links = links::Links::new(&settings.tenant, &settings.origin);
-        let connections = Arc::new(Connections::new(&settings.tenant, &settings.way_out, tls, limits));
         let (tenant, paths) = (settings.tenant, target::Paths::new(settings.more_paths));
         Self(Arc::new(Inner { tenant, paths, rules, links, connections }))
     }

@@ -8,6 +8,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use moka::sync::Cache;
 use time::{Duration, OffsetDateTime};
 
@@ -165,7 +166,7 @@ impl Resolution {
 /// Finds subjects, and guards them.
 #[derive(Debug)]
 pub struct Subjects {
-    mapping: Mapping,
+    mapping: ArcSwap<Mapping>,
     shared: bool,
     /// `None`: there is no database yet, so nobody is on a list and nobody holds anything.
     store: Option<Store>,
@@ -202,7 +203,13 @@ impl Subjects {
             None => None,
         };
         let (flights, in_vain) = (Cache::new(LOOK_UPS), Cache::new(LOOK_UPS));
+        let mapping = ArcSwap::from_pointee(mapping);
         Ok(Self { mapping, shared: settings.shared, store, look_up, flights, in_vain })
+    }
+
+    /// From now on, these are the rules. Whose a subject is stays as it is.
+    pub fn follow(&self, mapping: Mapping) {
+        self.mapping.store(Arc::new(mapping));
     }
 
     /// Who this identity is to Qlik. From now on it holds the subject, unless somebody else does.
@@ -246,10 +253,11 @@ impl Subjects {
 
     /// The subject by list, look-up or rules, whoever holds it.
     async fn name(&self, who: &Who<'_>, standing: &Standing) -> Result<Resolution, Error> {
+        let mapping = self.mapping.load_full();
         if let Some(id) = &standing.listed {
-            return Ok(Resolution::without_steps(Origin::List, self.mapping.complete(who.identity, id)));
+            return Ok(Resolution::without_steps(Origin::List, mapping.complete(who.identity, id)));
         }
-        let by_rules = self.mapping.decide(who.identity);
+        let by_rules = mapping.decide(who.identity);
         let Some((users, otherwise)) = &self.look_up else { return Ok(Resolution::of(by_rules)) };
         // Whom a rule denies is not looked up: that the tenant knows somebody does not overrule it.
         if matches!(by_rules.result, Err(Denied::ByRule { .. })) {
@@ -262,7 +270,7 @@ impl Subjects {
             None => self.ask(users, who, rules_answer).await?,
         };
         Ok(match (answer, otherwise) {
-            (Answer::One(id), _) => Resolution::without_steps(Origin::LookUp, self.mapping.complete(who.identity, &id)),
+            (Answer::One(id), _) => Resolution::without_steps(Origin::LookUp, mapping.complete(who.identity, &id)),
             (Answer::NotOne(why), Otherwise::Rules) => Resolution { in_vain: Some(why), ..Resolution::of(by_rules) },
             (Answer::NotOne(why), Otherwise::Deny) => {
                 let denied = Resolution::without_steps(Origin::LookUp, Err(why.denied()));

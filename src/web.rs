@@ -43,7 +43,7 @@ mod visitor;
 mod way_back;
 
 pub use error::Error;
-pub use front::Front;
+pub use front::{Front, Present};
 
 /// Where the portal hands visitors over, with a ticket.
 const HAND_OVER: &str = "/login/ticket";
@@ -54,11 +54,16 @@ const LONGEST_REQUEST: Duration = Duration::from_secs(30);
 
 /// The whole server.
 pub fn front(app: App) -> Front {
+    build(app, proxy::Memory::default())
+}
+
+/// The whole server, with what the proxy remembers of its visitors.
+fn build(app: App, memory: proxy::Memory) -> Front {
     let headers = security::Headers::of(&app);
     let pages = pages(&app, headers.clone());
     // Unless every page lets the browser call the tenant itself, the tenant's paths lie beside ours.
-    let gate = app.pages.use_proxy().then(|| proxy::Gate::new(app, headers));
-    Front::new(gate, pages)
+    let gate = app.pages.use_proxy().then(|| proxy::Gate::new(app.clone(), headers, &memory));
+    Front::new(app, memory, gate, pages)
 }
 
 /// Our own part of it: every route on one screen, every layer in one place.

@@ -2,32 +2,35 @@
 
 use std::convert::Infallible;
 use std::future::ready;
-use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::pin::pin;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
+use axum_server::Handle;
 use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
-use axum_server::{Address, Handle};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tower::service_fn;
 
 use crate::app::App;
 use crate::audit::file::{File, News};
 use crate::clock::Clock;
-use crate::config::{Config, Tls};
+use crate::config::Config;
 use crate::store::Store;
-use crate::web;
+use crate::web::{self, Present};
 
+mod door;
 mod observed;
 mod reload;
+mod stop;
+mod systemd;
 
+use door::{Door, Peer};
 use observed::Observed;
-pub use reload::Source;
+pub use reload::{LogLevel, Settings, Source};
+use stop::Signals;
+pub use systemd::passed_socket;
 
 /// How long a client may take to send the head of a request.
 const HEAD_TIME: Duration = Duration::from_secs(10);
@@ -36,20 +39,51 @@ const LARGEST_HEAD: usize = 32 * 1024;
 /// How often what has expired is deleted.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
-/// Serves until SIGTERM or SIGINT, then lets requests finish for `SHUTDOWN_GRACE`, and closes the sockets that are left.
+/// What can change of a server that serves.
+#[derive(Clone)]
+struct Instance {
+    present: Present,
+    /// When we speak TLS ourselves.
+    tls: Option<RustlsConfig>,
+}
+
+impl Instance {
+    fn of(app: App) -> Self {
+        let tls = app.server.tls.as_ref().map(|tls| RustlsConfig::from_config(tls.config()));
+        Self { present: Present::of(web::front(app)), tls }
+    }
+}
+
+/// Serves until SIGTERM or SIGINT: for `SHUTDOWN_DELAY` on as before, except that it says that it is not ready; then it lets
+/// requests finish for `SHUTDOWN_GRACE`, and closes the sockets that are left. Meanwhile it follows what becomes of the
+/// settings. A socket that was passed is taken in place of `LISTEN`.
 ///
 /// # Errors
 /// When it cannot listen, or the store cannot be opened.
-pub async fn run(config: Config, clock: Clock, audit: Option<File>, settings: Source) -> anyhow::Result<()> {
-    let listener = bind(config.server.listen)?;
-    if let Some(file) = audit {
-        keep(file)?;
+pub async fn run(
+    config: Config,
+    clock: Clock,
+    audit: Option<File>,
+    passed: Option<TcpListener>,
+    settings: Settings,
+) -> anyhow::Result<()> {
+    let listener = match passed {
+        Some(socket) => {
+            let listen = socket.local_addr()?;
+            tracing::info!(%listen, "the service manager passed the socket, which is taken in place of LISTEN");
+            socket.set_nonblocking(true)?;
+            socket
+        }
+        None => bind(config.server.listen)?,
+    };
+    if let Some(file) = &audit {
+        tokio::spawn(watch_audit(file.clone()));
     }
     let mut observed = Observed::begin(&config, clock.now())?;
-    let app = App::open(config, clock).await?;
-    observed.serve(&app)?;
-    reload::watch(settings, app.clone())?;
-    let served = serve(app, listener).await;
+    let instance = Instance::of(App::open(config, clock).await?);
+    observed.serve(&instance.present.app())?;
+    reload::watch(settings, audit, instance.clone())?;
+    let served = attend(instance, listener).await;
     observed.end().await;
     served
 }
@@ -66,41 +100,50 @@ pub fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     Ok(listener)
 }
 
-/// Serves the application on this listener.
+/// Serves the application on this listener, with the settings that it has.
 ///
 /// # Errors
-/// When the TLS files are no certificate and key, or the listener fails.
+/// When the listener fails, or signals cannot be caught.
 pub async fn serve(app: App, listener: TcpListener) -> anyhow::Result<()> {
+    attend(Instance::of(app), listener).await
+}
+
+async fn attend(instance: Instance, listener: TcpListener) -> anyhow::Result<()> {
+    let app = instance.present.app();
     let handle = Handle::new();
     let signals = Signals::catch().context("SIGTERM and SIGINT cannot be caught")?;
     let sweeper = tokio::spawn(sweep(app.store.clone(), app.clock.clone()));
     let tended = app.clone();
     tokio::spawn(async move { tended.tend().await });
-    tracing::info!(listen = %listener.local_addr()?, public_url = %app.server.public_url, "serving");
-    let ahead = app.clone();
+    let (door, shut) = Door::of(listener)?;
+    let listen = door.address()?;
+    tracing::info!(%listen, public_url = %app.server.public_url, "serving");
+    let watchdog = systemd::watchdog();
+    systemd::ready(&format!("serving on {listen}"));
     tokio::spawn(async move {
-        if let Some(oidc) = &ahead.oidc {
+        if let Some(oidc) = &app.oidc {
             oidc.look_up().await;
         }
     });
-    let front = web::front(app.clone());
-    let service = service_fn(move |peer| ready(Ok::<_, Infallible>(front.for_peer(peer))));
-    let tls = app.server.tls.as_ref().map(Tls::load).transpose();
-    let served = match tls.map_err(|(variable, problem)| anyhow!("{variable} {problem}"))? {
+    let fronts = instance.present.clone();
+    let service = service_fn(move |Peer(peer)| ready(Ok::<_, Infallible>(fronts.for_peer(peer))));
+    let server = axum_server::Server::from_listener(door).handle(handle.clone());
+    let stop = stop::Stop { present: &instance.present, door: &shut, handle: &handle };
+    let served = match instance.tls.clone() {
         Some(tls) => {
-            let tls = RustlsAcceptor::new(RustlsConfig::from_config(tls)).acceptor(NoDelayAcceptor);
-            let mut server = axum_server::from_tcp(listener)?.acceptor(tls).handle(handle.clone());
+            let mut server = server.acceptor(RustlsAcceptor::new(tls).acceptor(NoDelayAcceptor));
             limit(server.http_builder());
-            until_stopped(server.serve(service), &app, &handle, signals).await
+            stop.after(server.serve(service), signals).await
         }
         None => {
-            let mut server = axum_server::from_tcp(listener)?.acceptor(NoDelayAcceptor).handle(handle.clone());
+            let mut server = server.acceptor(NoDelayAcceptor);
             limit(server.http_builder());
-            until_stopped(server.serve(service), &app, &handle, signals).await
+            stop.after(server.serve(service), signals).await
         }
     };
+    watchdog.abort();
     sweeper.abort();
-    app.store.close().await;
+    instance.present.app().store.close().await;
     tracing::info!("stopped");
     Ok(served?)
 }
@@ -111,71 +154,15 @@ fn limit(http: &mut Builder<TokioExecutor>) {
     http.http2().timer(TokioTimer::new()).max_header_list_size(LARGEST_HEAD as u32).max_concurrent_streams(100);
 }
 
-/// What asks us to stop.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn catch() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+/// Tells when the audit cannot be written. A full disk stops no visitor: the events are in the log too.
+async fn watch_audit(file: File) {
+    loop {
+        let path = file.path().display();
+        match file.news().await {
+            News::Failing(problem) => tracing::error!(%path, %problem, "the audit cannot be written"),
+            News::Recovered(lost) => tracing::warn!(%path, lost, "the audit is written again"),
         }
     }
-}
-
-/// Serves until a signal; then requests and sockets may end, for as long as `SHUTDOWN_GRACE`, unless there is a second
-/// signal.
-async fn until_stopped<A: Address>(
-    serving: impl Future<Output = io::Result<()>>,
-    app: &App,
-    handle: &Handle<A>,
-    mut signals: Signals,
-) -> io::Result<()> {
-    let mut serving = pin!(serving);
-    tokio::select! {
-        failed = &mut serving => return failed,
-        () = signals.next() => {}
-    }
-    let grace = app.server.shutdown_grace;
-    tracing::info!(?grace, "stopping; a second signal ends it at once");
-    app.drain();
-    handle.graceful_shutdown(Some(grace));
-    tokio::select! {
-        (served, ()) = async { tokio::join!(serving, app.sockets.drain(grace)) } => served,
-        () = signals.next() => {
-            handle.shutdown();
-            Ok(())
-        }
-    }
-}
-
-/// Opens the file of the audit anew on SIGHUP, and tells when it cannot be written. A full disk stops no visitor: the
-/// events are in the log too.
-fn keep(file: File) -> anyhow::Result<()> {
-    let mut hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be caught")?;
-    tokio::spawn(async move {
-        loop {
-            let path = file.path().display();
-            tokio::select! {
-                _ = hangup.recv() => match file.reopen() {
-                    Ok(()) => tracing::info!(%path, "the file of the audit is opened anew"),
-                    Err(problem) => tracing::error!(%path, %problem, "the file of the audit cannot be opened anew"),
-                },
-                news = file.news() => match news {
-                    News::Failing(problem) => tracing::error!(%path, %problem, "the audit cannot be written"),
-                    News::Recovered(lost) => tracing::warn!(%path, lost, "the audit is written again"),
-                },
-            }
-        }
-    });
-    Ok(())
 }
 
 async fn sweep(store: Store, clock: Clock) {

@@ -7,7 +7,7 @@ use std::fs;
 use toml::{Table, Value};
 
 use super::problem::Problem;
-use super::settings::{find, nearest};
+use super::settings::{Setting, find, nearest};
 
 /// The environment as a value: names and what they are set to.
 pub type Env = BTreeMap<String, String>;
@@ -17,7 +17,7 @@ const LISTS: [&str; 2] = ["pages", "mapping"];
 const TABLES: [&str; 1] = ["groups"];
 
 /// The environment, and under it what the file says.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Sources {
     /// Settings by name.
     pub values: Env,
@@ -53,6 +53,28 @@ impl Sources {
     /// A table such as `[groups]`.
     pub(super) fn table(&self, name: &str) -> Option<&Value> {
         self.structured.get(name).filter(|value| value.is_table())
+    }
+
+    /// Takes one setting as it is written elsewhere, with all that says something about it.
+    pub(super) fn take(&mut self, setting: &Setting, elsewhere: &Self) {
+        let file = format!("{}_FILE", setting.name);
+        let names = setting.aliases.iter().copied().chain([setting.name]).chain(setting.secret.then_some(&*file));
+        for name in names {
+            self.in_file.remove(name);
+            match elsewhere.values.get(name) {
+                Some(value) => self.values.insert(name.to_owned(), value.clone()),
+                None => self.values.remove(name),
+            };
+            if elsewhere.in_file.contains(name) {
+                self.in_file.insert(name.to_owned());
+            }
+        }
+    }
+
+    /// The lists and tables that are not the same elsewhere.
+    pub(super) fn other_lists(&self, elsewhere: &Self) -> impl Iterator<Item = &'static str> {
+        let differs = |name: &&str| self.structured.get(*name) != elsewhere.structured.get(*name);
+        LISTS.into_iter().chain(TABLES).filter(differs)
     }
 
     fn add(&mut self, key: String, value: Value) {
@@ -105,7 +127,7 @@ impl Sources {
 }
 
 fn is_setting(name: &str) -> bool {
-    let of_file = |setting: &super::settings::Setting| setting.secret;
+    let of_file = |setting: &Setting| setting.secret;
     find(name).is_some() || name.strip_suffix("_FILE").and_then(find).is_some_and(of_file)
 }
 

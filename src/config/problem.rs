@@ -36,3 +36,12 @@ impl Display for Problems {
         Ok(())
     }
 }
+
+impl Problems {
+    /// The same in one line, for a log.
+    pub fn in_one_line(&self) -> String {
+        let problem = |Problem { variable, reason, remedy }: &Problem| format!("{variable} {reason}: {remedy}");
+        let hints = self.hints.iter().map(|hint| format!("note: {hint}"));
+        self.problems.iter().map(problem).chain(hints).collect::<Vec<_>>().join("; ")
+    }
+}

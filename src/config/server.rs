@@ -32,6 +32,7 @@ pub(super) fn read(reader: &mut Reader) -> Option<Server> {
             list(text).map(Origin::parse).collect::<Result<Vec<_>, _>>()
         })
         .unwrap_or_default();
+    let shutdown_delay = reader.required("SHUTDOWN_DELAY", DURATION, duration);
     let shutdown_grace = reader.required("SHUTDOWN_GRACE", DURATION, duration);
     let (frame_ancestors, framed_by_other_sites) = frame_ancestors?;
     Some(Server {
@@ -45,6 +46,7 @@ pub(super) fn read(reader: &mut Reader) -> Option<Server> {
         framed_by_other_sites,
         embed_csp: embed_csp?,
         token_allowed_origins,
+        shutdown_delay: shutdown_delay?,
         shutdown_grace: shutdown_grace?,
     })
 }

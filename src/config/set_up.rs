@@ -9,8 +9,8 @@ use super::reader::Reader;
 use super::signing::{self, KeyInPlace};
 use super::{page, server, subject};
 use crate::origin::Origin;
+use crate::qlik::Tenant;
 use crate::qlik::api::Access;
-use crate::qlik::{Tenant, token};
 
 /// What is known before everything is set up. Only the tenant has to be there.
 #[derive(Clone, Debug)]
@@ -73,19 +73,6 @@ pub fn load_setup(env: &Env, now: OffsetDateTime) -> Result<ToSetUp, Problems> {
         })
     })();
     Ok(read.expect("what could not be read was reported as a problem"))
-}
-
-/// Reads what tokens say and are signed with.
-///
-/// # Errors
-/// All problems in one report.
-pub fn load_signing(env: &Env, now: OffsetDateTime) -> Result<token::Settings, Problems> {
-    let sources = Sources::of(env);
-    let mut reader = Reader::new(&sources);
-    let token = signing::read(&mut reader, now);
-    reader.finish()?;
-    let (token, _) = token.expect("what could not be read was reported as a problem");
-    Ok(token)
 }
 
 /// Settings as they were written, wherever and under whatever spelling.

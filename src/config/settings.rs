@@ -12,10 +12,13 @@ pub struct Setting {
     pub secret: bool,
     /// Spellings of the forum tutorial and of Qlik's samples that mean the same.
     pub aliases: &'static [&'static str],
+    /// A change takes effect while the server runs. Every other setting holds from start to end: what it says is built into what
+    /// visitors use, or into what they have already.
+    pub live: bool,
 }
 
 const fn setting(name: &'static str) -> Setting {
-    Setting { name, default: None, secret: false, aliases: &[] }
+    Setting { name, default: None, secret: false, aliases: &[], live: false }
 }
 
 impl Setting {
@@ -29,6 +32,11 @@ impl Setting {
         self
     }
 
+    const fn live(mut self) -> Self {
+        self.live = true;
+        self
+    }
+
     const fn also(mut self, aliases: &'static [&'static str]) -> Self {
         self.aliases = aliases;
         self
@@ -38,25 +46,26 @@ impl Setting {
 /// All settings, in the order of the manual.
 pub const SETTINGS: &[Setting] = &[
     // where settings are
-    setting("CONFIG_FILE"),
+    setting("CONFIG_FILE").live(),
     // server
     setting("LISTEN").or("127.0.0.1:8080").also(&["PORT"]),
     setting("PUBLIC_URL").also(&["APP_BASE_URL"]),
     setting("PROXY_URL"),
-    setting("PORTAL_NAME").or("Analytics"),
-    setting("TLS_CERT_FILE"),
-    setting("TLS_KEY_FILE"),
+    setting("PORTAL_NAME").or("Analytics").live(),
+    setting("TLS_CERT_FILE").live(),
+    setting("TLS_KEY_FILE").live(),
     setting("TLS_CA_FILE"),
     setting("HTTPS_PROXY").also(&["https_proxy"]),
     setting("HTTP_PROXY").also(&["http_proxy"]),
     setting("ALL_PROXY").also(&["all_proxy"]),
     setting("NO_PROXY").also(&["no_proxy"]),
-    setting("TRUSTED_PROXIES"),
-    setting("FRAME_ANCESTORS").or("'self'"),
-    setting("TOKEN_ALLOWED_ORIGINS"),
-    setting("SHUTDOWN_GRACE").or("20s"),
+    setting("TRUSTED_PROXIES").live(),
+    setting("FRAME_ANCESTORS").or("'self'").live(),
+    setting("TOKEN_ALLOWED_ORIGINS").live(),
+    setting("SHUTDOWN_DELAY").or("0s").live(),
+    setting("SHUTDOWN_GRACE").or("20s").live(),
     setting("LOG_FORMAT").or("text"),
-    setting("RUST_LOG").or("info"),
+    setting("RUST_LOG").or("info").live(),
     setting("METRICS_LISTEN"),
     setting("OTEL_EXPORTER_OTLP_ENDPOINT"),
     setting("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
@@ -66,29 +75,29 @@ pub const SETTINGS: &[Setting] = &[
     setting("OTEL_TRACES_SAMPLER_ARG"),
     setting("TRACE_TENANT").or("false"),
     setting("AUDIT_FILE"),
-    setting("ADMIN_GROUPS"),
+    setting("ADMIN_GROUPS").live(),
     // tenant and page
     setting("QLIK_TENANT").also(&["TENANT", "TENANT_URI", "tenantDomain"]),
-    setting("QLIK_WEB_INTEGRATION_ID").also(&["WEBINTEGRATIONID", "WEB_INTEGRATION_ID", "qlikWebIntegrationId"]),
-    setting("QLIK_APP_ID").also(&["APPID", "APP_ID"]),
-    setting("QLIK_SHEET_ID").also(&["SHEETID", "SHEET_ID"]),
-    setting("QLIK_TITLE").or("Dashboard"),
-    setting("QLIK_THEME"),
-    setting("QLIK_OPTIONS").or("ctxmenu,currsel"),
-    setting("QLIK_LANGUAGE"),
-    setting("QLIK_IDENTITY").also(&["IDENTITY"]),
-    setting("QLIK_FLOW"),
-    setting("QLIK_EMBED"),
-    setting("EMBED_CSP"),
+    setting("QLIK_WEB_INTEGRATION_ID").also(&["WEBINTEGRATIONID", "WEB_INTEGRATION_ID", "qlikWebIntegrationId"]).live(),
+    setting("QLIK_APP_ID").also(&["APPID", "APP_ID"]).live(),
+    setting("QLIK_SHEET_ID").also(&["SHEETID", "SHEET_ID"]).live(),
+    setting("QLIK_TITLE").or("Dashboard").live(),
+    setting("QLIK_THEME").live(),
+    setting("QLIK_OPTIONS").or("ctxmenu,currsel").live(),
+    setting("QLIK_LANGUAGE").live(),
+    setting("QLIK_IDENTITY").also(&["IDENTITY"]).live(),
+    setting("QLIK_FLOW").live(),
+    setting("QLIK_EMBED").live(),
+    setting("EMBED_CSP").live(),
     // proxy
-    setting("PROXY_PATHS"),
+    setting("PROXY_PATHS").live(),
     setting("QLIK_SESSION_IDLE").or("30m"),
     setting("QLIK_SESSION_MAX").or("24h"),
     setting("QLIK_LOGIN_BUDGET").or("100"),
     // token
-    setting("QLIK_JWT_ISSUER").also(&["issuer"]),
-    setting("QLIK_JWT_KEY_ID").also(&["keyid"]),
-    setting("QLIK_JWT_PRIVATE_KEY").secret(),
+    setting("QLIK_JWT_ISSUER").also(&["issuer"]).live(),
+    setting("QLIK_JWT_KEY_ID").also(&["keyid"]).live(),
+    setting("QLIK_JWT_PRIVATE_KEY").secret().live(),
     setting("QLIK_JWT_LIFETIME").or("60s"),
     setting("QLIK_JWT_SKEW").or("30s"),
     // oauth
@@ -98,13 +107,13 @@ pub const SETTINGS: &[Setting] = &[
     setting("QLIK_OAUTH_KEY_ID"),
     setting("QLIK_OAUTH_SCOPES").or("user_default"),
     setting("QLIK_PROVISION").or("off"),
-    setting("DATA_DIMENSION").also(&["HYPERCUBE_DIMENSION"]),
-    setting("DATA_MEASURE").also(&["HYPERCUBE_MEASURE"]),
-    setting("GALLERY").or("false"),
-    setting("GALLERY_OBJECT").also(&["OBJECT_ID"]),
-    setting("GALLERY_FIELD").also(&["FIELD_ID"]),
-    setting("GALLERY_ASSISTANT").also(&["ASSISTANT_ID"]),
-    setting("GALLERY_SNAPSHOT"),
+    setting("DATA_DIMENSION").also(&["HYPERCUBE_DIMENSION"]).live(),
+    setting("DATA_MEASURE").also(&["HYPERCUBE_MEASURE"]).live(),
+    setting("GALLERY").or("false").live(),
+    setting("GALLERY_OBJECT").also(&["OBJECT_ID"]).live(),
+    setting("GALLERY_FIELD").also(&["FIELD_ID"]).live(),
+    setting("GALLERY_ASSISTANT").also(&["ASSISTANT_ID"]).live(),
+    setting("GALLERY_SNAPSHOT").live(),
     // signing in
     setting("SIGN_IN").or("password"),
     setting("OIDC_ISSUER"),
@@ -125,13 +134,13 @@ pub const SETTINGS: &[Setting] = &[
     setting("TICKET_SECRET").secret(),
     setting("TICKET_JWKS_URL"),
     // mapping
-    setting("SUBJECT_TEMPLATE").or("{source}|{id}"),
-    setting("SUBJECT_UNMAPPED").or("template"),
+    setting("SUBJECT_TEMPLATE").or("{source}|{id}").live(),
+    setting("SUBJECT_UNMAPPED").or("template").live(),
     setting("SUBJECT_SHARED").or("deny"),
-    setting("GROUPS_ALLOW"),
-    setting("GROUPS_RENAME"),
-    setting("GROUPS_PREFIX"),
-    setting("GROUPS_MAX").or("1000"),
+    setting("GROUPS_ALLOW").live(),
+    setting("GROUPS_RENAME").live(),
+    setting("GROUPS_PREFIX").live(),
+    setting("GROUPS_MAX").or("1000").live(),
     setting("SUBJECT_LOOKUP").or("off"),
     setting("SUBJECT_LOOKUP_ELSE").or("deny"),
     setting("QLIK_API_KEY").secret(),

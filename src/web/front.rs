@@ -8,14 +8,18 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, StatusCode, Version};
 use axum::response::Response;
 use hyper::body::Incoming;
 use tower::Service;
 
-use super::proxy::Gate;
+use super::proxy::{Gate, Memory};
+use crate::app::App;
 
 type Answer = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
@@ -24,22 +28,32 @@ type Answer = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>
 pub struct Front(Arc<Parts>);
 
 struct Parts {
+    app: App,
+    /// What the gate remembers, also while there is none.
+    memory: Memory,
     /// When there is a page that takes the flow `proxy`.
     gate: Option<Gate>,
     pages: Router,
 }
 
 impl Front {
-    pub(super) fn new(gate: Option<Gate>, pages: Router) -> Self {
-        Self(Arc::new(Parts { gate, pages }))
+    pub(super) fn new(app: App, memory: Memory, gate: Option<Gate>, pages: Router) -> Self {
+        Self(Arc::new(Parts { app, memory, gate, pages }))
     }
 
-    /// The server for one connection.
-    pub fn for_peer(&self, peer: SocketAddr) -> OfPeer {
-        OfPeer { front: self.clone(), peer }
+    /// The answer. Whoever keeps the connection for another request is told, from the moment on when this instance is not ready
+    /// any more, to come back by a new one (RFC 9112, section 9.6): a request that crosses with the end of its connection would
+    /// be lost. HTTP/2 has no such gap, and a word of its own for the end.
+    async fn answer(self, request: Request) -> Result<Response, Infallible> {
+        let may_be_kept = request.version() < Version::HTTP_2;
+        let mut response = self.route(request).await?;
+        if may_be_kept && self.0.app.is_draining() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(response)
     }
 
-    async fn answer(self, mut request: Request) -> Result<Response, Infallible> {
+    async fn route(&self, mut request: Request) -> Result<Response, Infallible> {
         if let Some(gate) = &self.0.gate {
             match gate.take(request).await {
                 ControlFlow::Break(response) => return Ok(response),
@@ -64,10 +78,37 @@ impl Service<Request> for Front {
     }
 }
 
+/// The server as it is at each moment: every request is answered by the front of its time, over whichever connection it comes.
+#[derive(Clone)]
+pub struct Present(Arc<ArcSwap<Parts>>);
+
+impl Present {
+    /// With this front.
+    pub fn of(front: Front) -> Self {
+        Self(Arc::new(ArcSwap::new(front.0)))
+    }
+
+    /// The application of this moment.
+    pub fn app(&self) -> App {
+        self.0.load().app.clone()
+    }
+
+    /// From now on requests are answered by another application. Those that are on their way keep the one that they began with.
+    pub fn exchange(&self, app: App) {
+        let memory = self.0.load().memory.clone();
+        self.0.store(super::build(app, memory).0);
+    }
+
+    /// The server for one connection.
+    pub fn for_peer(&self, peer: SocketAddr) -> OfPeer {
+        OfPeer { present: self.clone(), peer }
+    }
+}
+
 /// The server for one connection, whose requests say from where they come.
 #[derive(Clone)]
 pub struct OfPeer {
-    front: Front,
+    present: Present,
     peer: SocketAddr,
 }
 
@@ -83,6 +124,6 @@ impl Service<http::Request<Incoming>> for OfPeer {
     fn call(&mut self, request: http::Request<Incoming>) -> Answer {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(self.peer));
-        self.front.call(request)
+        Front(self.present.0.load_full()).call(request)
     }
 }

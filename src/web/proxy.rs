@@ -2,7 +2,7 @@
 //! [`crate::proxy`].
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use axum::extract::Request;
 use axum::http::header::{ORIGIN, UPGRADE};
@@ -73,19 +73,33 @@ pub enum Place {
     Sibling,
 }
 
-/// Tells the tenant's paths from ours, and lets through what may pass. Clones share what it remembers.
-#[derive(Clone)]
+/// Tells the tenant's paths from ours, and lets through what may pass.
 pub struct Gate {
     app: App,
-    parts: Arc<Parts>,
+    headers: Headers,
+    memory: Memory,
 }
 
-/// What the gate remembers.
+/// What the gate remembers, and gates that come after it. Clones share it.
+#[derive(Clone)]
+pub struct Memory(Arc<Parts>);
+
 struct Parts {
     guests: Guests,
     own: own::Answers,
-    headers: Headers,
     misses: Cache<Box<str>, ()>,
+    followed: Once,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self(Arc::new(Parts {
+            guests: Guests::new(),
+            own: own::Answers::default(),
+            misses: Cache::builder().max_capacity(MISSES).build(),
+            followed: Once::new(),
+        }))
+    }
 }
 
 /// What is left of a request when it has failed.
@@ -108,18 +122,14 @@ impl Head {
 }
 
 impl Gate {
-    /// A gate before the pages of this application, with these security headers on what is not the tenant's.
-    pub fn new(app: App, headers: Headers) -> Self {
-        let parts = Arc::new(Parts {
-            guests: Guests::new(),
-            own: own::Answers::default(),
-            headers,
-            misses: Cache::builder().max_capacity(MISSES).build(),
+    /// A gate before the pages of this application, with these security headers on what is not the tenant's. The first one
+    /// with this memory begins to follow what becomes of sessions, for itself and for those after it.
+    pub fn new(app: App, headers: Headers, memory: &Memory) -> Self {
+        memory.0.followed.call_once(|| {
+            memory.follow_ends(&app);
+            Memory::follow_use(&app);
         });
-        let gate = Self { app, parts };
-        gate.follow_ends();
-        gate.follow_use();
-        gate
+        Self { app, headers, memory: memory.clone() }
     }
 
     /// The answer to what is the tenant's, or the request for a page of ours.
@@ -180,7 +190,7 @@ impl Gate {
     }
 
     async fn pass(&self, head: &Head, target: &Target, mut request: Request) -> Result<Response, Error> {
-        let (Self { app, parts, .. }, Head { place, id, .. }) = (self, head);
+        let (Self { app, memory: Memory(parts), .. }, Head { place, id, .. }) = (self, head);
         let origin = origins::check(app, &request)?;
         let mut response = if origins::is_preflight(&request) {
             origins::preflight(&request)
@@ -219,7 +229,7 @@ impl Gate {
             let query = query.map(|query| format!("?{query}")).unwrap_or_default();
             let there = format!("{}{path}{query}", self.app.server.public_url);
             let mut response = Redirect::to(&there).into_response();
-            self.parts.headers.add(response.headers_mut());
+            self.headers.add(response.headers_mut());
             return response;
         }
         if path != HAND_OVER {
@@ -228,7 +238,7 @@ impl Gate {
         }
         match entry::enter(&self.app, request).await {
             Ok(mut response) => {
-                self.parts.headers.add(response.headers_mut());
+                self.headers.add(response.headers_mut());
                 response
             }
             Err(problem) => self.failed(head, problem),
@@ -237,9 +247,9 @@ impl Gate {
 
     /// Tells once what a page of the tenant may have needed. Only for visitors, so that no scanner fills the log.
     async fn log_miss(&self, place: Place, path: &str, headers: &HeaderMap) {
-        let is_new = path.len() <= LONGEST_MISS && path != "/" && !self.parts.misses.contains_key(path);
-        if is_new && self.parts.guests.find(&self.app, place, headers).await.is_ok() {
-            self.parts.misses.insert(path.into(), ());
+        let is_new = path.len() <= LONGEST_MISS && path != "/" && !self.memory.0.misses.contains_key(path);
+        if is_new && self.memory.0.guests.find(&self.app, place, headers).await.is_ok() {
+            self.memory.0.misses.insert(path.into(), ());
             tracing::warn!(path, "not passed on; if pages of the tenant need it, add its beginning to PROXY_PATHS");
         }
     }
@@ -249,28 +259,31 @@ impl Gate {
         let span = if traces::current().is_some() { Span::current() } else { head.id.span() };
         let response = span.in_scope(|| problem.into_response());
         let mut response = error::finish(&self.app, head.place, head.wants, head.id, response);
-        self.parts.headers.add(response.headers_mut());
+        self.headers.add(response.headers_mut());
         origins::share(
             response.headers_mut(),
             head.origin.clone().filter(|origin| origins::is_known(&self.app, origin)),
         );
         response
     }
+}
 
-    /// Sessions that end, here or at another instance, are known no more, and their sockets close.
-    fn follow_ends(&self) {
-        let (mut ended, app, parts) = (self.app.store.ended(), self.app.clone(), Arc::clone(&self.parts));
+impl Memory {
+    /// Sessions that end, here or at another instance, are known no more, and their sockets close. Also while there is no gate:
+    /// the sockets that were opened through an earlier one are still there.
+    fn follow_ends(&self, app: &App) {
+        let (mut ended, sockets, Self(parts)) = (app.store.ended(), app.sockets.clone(), self.clone());
         tokio::spawn(async move {
             loop {
                 match ended.recv().await {
                     Ok(session) => {
                         parts.guests.forget(session);
-                        app.sockets.end(session, SESSION_ENDED);
+                        sockets.end(session, SESSION_ENDED);
                     }
                     // Which they were is lost: everybody is looked at anew, and whoever had a socket opens another.
                     Err(RecvError::Lagged(_)) => {
                         parts.guests.forget_all();
-                        app.sockets.end_all(SESSION_ENDED);
+                        sockets.end_all(SESSION_ENDED);
                     }
                     Err(RecvError::Closed) => return,
                 }
@@ -278,9 +291,10 @@ impl Gate {
         });
     }
 
-    /// Whoever works with a sheet may send nothing but frames for hours: that counts as activity of their session.
-    fn follow_use(&self) {
-        let (mut used, app) = (self.app.sockets.used(), self.app.clone());
+    /// Whoever works with a sheet may send nothing but frames for hours: that counts as activity of their session. How long
+    /// sessions live is the same in every application that shares these sockets.
+    fn follow_use(app: &App) {
+        let (mut used, app) = (app.sockets.used(), app.clone());
         tokio::spawn(async move {
             loop {
                 match used.recv().await {

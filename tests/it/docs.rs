@@ -233,6 +233,15 @@ fn the_manual_of_settings_has_exactly_the_settings_and_their_defaults() {
 }
 
 #[test]
+fn the_page_on_operation_lists_the_settings_that_take_effect_while_it_runs() {
+    let page = read(Path::new("docs/operation.md"));
+    let list = page.split("<!-- live settings -->").nth(1).and_then(|rest| rest.split("<!-- end -->").next());
+    let listed: BTreeSet<_> = list.expect("there is a list").split('`').skip(1).step_by(2).collect();
+    let live = SETTINGS.iter().filter(|setting| setting.live).map(|setting| setting.name);
+    assert_eq!(listed, live.chain(["[[pages]]", "[[mapping]]", "[groups]"]).collect());
+}
+
+#[test]
 fn a_line_of_the_manual_can_be_uncommented_as_it_is() {
     let required = "QLIK_TENANT=acme.eu.qlikcloud.com\nQLIK_WEB_INTEGRATION_ID=a\nQLIK_SHEET_ID=b\nQLIK_JWT_ISSUER=c\n\
                     QLIK_JWT_KEY_ID=d\nQLIK_APP_ID=2d54bd8e-6f7b-4a3e-9c1d-0a5c8e7f1b23\n";

@@ -36,11 +36,7 @@ impl Observed {
                 })?;
                 listener.set_nonblocking(true)?;
                 let scrape = metrics::install(now).context("metrics cannot be counted")?;
-                metrics::certificate_expires(
-                    Use::Jwt,
-                    config.certificate.as_ref().map(|certificate| certificate.not_after),
-                );
-                metrics::certificate_expires(Use::Tls, config.server.tls.as_ref().and_then(|tls| tls.not_after()));
+                note_certificates(config);
                 Some((listener, scrape))
             }
             None => None,
@@ -87,4 +83,11 @@ impl Observed {
             traces.end().await;
         }
     }
+}
+
+/// Tells the metrics when the certificates of this configuration expire.
+pub fn note_certificates(config: &Config) {
+    let signing = config.certificate.as_ref().map(|certificate| certificate.not_after);
+    metrics::certificate_expires(Use::Jwt, signing);
+    metrics::certificate_expires(Use::Tls, config.server.tls.as_ref().and_then(|tls| tls.not_after()));
 }
