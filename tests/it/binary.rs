@@ -12,8 +12,11 @@ use qlik_embed_bff::store::{Settings, Store};
 
 use crate::portal::settings;
 
+mod live;
 mod sample;
 pub mod stopping;
+mod systemd;
+mod tls;
 
 pub fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_qlik-embed-bff"));
@@ -175,7 +178,12 @@ impl Drop for Server {
 
 impl Server {
     pub fn start(folder: &Path) -> Self {
-        let mut child = command(folder, &["serve"]).stderr(Stdio::piped()).spawn().expect("it runs");
+        Self::by(command(folder, &["serve"]))
+    }
+
+    /// Started by this command, which becomes it.
+    pub fn by(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("it runs");
         let log = BufReader::new(child.stderr.take().expect("piped"));
         Self { child, log }
     }
@@ -201,7 +209,16 @@ impl Server {
 
     /// Sends it SIGTERM.
     pub fn ask_to_stop(&self) {
-        assert!(Command::new("kill").arg(self.child.id().to_string()).status().expect("kill").success());
+        self.signal("-TERM");
+    }
+
+    /// Sends it SIGHUP.
+    pub fn hang_up(&self) {
+        self.signal("-HUP");
+    }
+
+    fn signal(&self, name: &str) {
+        assert!(Command::new("kill").args([name, &self.child.id().to_string()]).status().expect("kill").success());
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
@@ -26,7 +27,7 @@ pub struct Site {
     pub port: u16,
     pub cookie: String,
     pub tenant: Tenant,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Site {
@@ -53,7 +54,7 @@ impl Site {
             server.wait_for("serving");
             (server, sign_in(port))
         });
-        Self { server, port, cookie, tenant, _folder: folder }
+        Self { server, port, cookie, tenant, folder }
     }
 
     /// A socket to the engine, on which the tenant has spoken.
@@ -64,8 +65,14 @@ impl Site {
         request.headers_mut().insert("origin", format!("http://{origin}").parse().expect("a header"));
         let (mut socket, _) = tokio_tungstenite::connect_async(request).await.expect("a socket");
         let first = next(&mut socket).await.expect("a message");
-        assert!(first.to_text().expect("text").contains("SESSION_CREATED"), "{first}");
+        // The second one of an engine session attaches to it.
+        let words = first.to_text().expect("text");
+        assert!(words.contains("SESSION_CREATED") || words.contains("SESSION_ATTACHED"), "{first}");
         socket
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Waits until nobody new is served: the server takes no connection, or says that it is not ready.
@@ -107,11 +114,22 @@ async fn next(socket: &mut Socket) -> Option<Message> {
 }
 
 /// Whether what is said at one end is heard at the other, and comes back.
-async fn is_alive(socket: &mut Socket, words: &'static [u8]) -> bool {
+pub async fn is_alive(socket: &mut Socket, words: &'static [u8]) -> bool {
     socket.send(Message::Ping(Bytes::from_static(words))).await.expect("sent");
     loop {
         match next(socket).await {
             Some(Message::Pong(back)) => return *back == *words,
+            Some(Message::Text(_)) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// The code with which a socket is closed, whatever else comes before.
+pub async fn close_code(socket: &mut Socket) -> u16 {
+    loop {
+        match next(socket).await {
+            Some(Message::Close(close)) => return close.expect("a code").code.into(),
             Some(Message::Text(_)) => {}
             other => panic!("{other:?}"),
         }
@@ -181,4 +199,160 @@ async fn the_log_tells_of_a_proxy_in_the_way_and_no_password() {
     for secret in ["s3cret", "YWRhOnMzY3JldA"] {
         assert!(!log.contains(secret), "{secret}");
     }
+}
+
+/// A connection that is kept for more than one request.
+pub struct Kept(TcpStream);
+
+impl Kept {
+    pub fn open(port: u16) -> std::io::Result<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_read_timeout(Some(LONG))?;
+        Ok(Self(stream))
+    }
+
+    /// One request, and its answer up to its end; empty when the connection was closed.
+    pub fn get(&mut self, path: &str) -> std::io::Result<String> {
+        write!(self.0, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+        self.answer()
+    }
+
+    fn answer(&mut self) -> std::io::Result<String> {
+        let (mut answer, mut byte) = (Vec::new(), [0]);
+        while !answer.ends_with(b"\r\n\r\n") {
+            if self.0.read(&mut byte)? == 0 {
+                return Ok(String::new());
+            }
+            answer.push(byte[0]);
+        }
+        let head = String::from_utf8(answer).expect("text");
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).expect(&head);
+        let mut body = vec![0; length.parse().expect("a number")];
+        self.0.read_exact(&mut body)?;
+        Ok(head + &*String::from_utf8_lossy(&body))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_says_first_that_it_is_not_ready_and_serves_on_for_the_delay() {
+    let delay = Duration::from_secs(3);
+    let mut site = Site::start(&[("SHUTDOWN_DELAY", "3s"), ("SHUTDOWN_GRACE", "1s")]).await;
+    let mut socket = site.socket().await;
+    let mut kept = Kept::open(site.port).expect("it listens");
+    let before = kept.get("/healthz").expect("an answer");
+    assert!(before.starts_with("HTTP/1.1 200") && !before.contains("connection: close"), "{before}");
+
+    let begun = Instant::now();
+    site.server.ask_to_stop();
+    block_in_place(|| {
+        site.server.wait_for("stopping");
+        let ready = ask(site.port, "GET /readyz HTTP/1.1\r\n", "").expect("it listens");
+        assert!(ready.starts_with("HTTP/1.1 503") && ready.contains("draining"), "{ready}");
+        let page = ask(site.port, "GET /login HTTP/1.1\r\n", "").expect("it listens");
+        assert!(page.starts_with("HTTP/1.1 200"), "{page}");
+        let answer = kept.get("/healthz").expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"), "{answer}");
+        assert_eq!(kept.0.read(&mut [0]).expect("the end"), 0, "it closes what it said it would");
+    });
+    let mut newcomer = site.socket().await;
+    assert!(is_alive(&mut socket, b"during").await && is_alive(&mut newcomer, b"during").await);
+    assert!(begun.elapsed() < delay, "too slow to tell anything: {:?}", begun.elapsed());
+
+    block_in_place(|| site.server.wait_for("taking nothing new"));
+    assert!(begun.elapsed() >= delay, "{:?}", begun.elapsed());
+    assert!(TcpStream::connect(("127.0.0.1", site.port)).is_err(), "nobody listens");
+    for mut socket in [socket, newcomer] {
+        assert_eq!(close_code(&mut socket).await, 1001);
+    }
+    block_in_place(|| site.server.wait_for("stopped"));
+    assert_eq!(site.exit_code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_the_delay_too() {
+    let mut site = Site::start(&[("SHUTDOWN_DELAY", "10m")]).await;
+    site.server.ask_to_stop();
+    block_in_place(|| site.server.wait_for("a second signal ends it at once"));
+    let begun = Instant::now();
+    site.server.ask_to_stop();
+    assert_eq!(site.exit_code(), Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
+/// Each visitor asks over a kept connection as long as there is one, and opens another one when told to. Whoever was let in gets an
+/// answer. Not let in was who finds a closed port; or who stood in the queue of the port in the very moment when it closed, which
+/// the system ends with a reset: without a byte of an answer on a new connection, and with a closed port from then on.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_request_that_was_let_in_fails_while_it_stops_under_load() {
+    for delay in ["0s", "1s"] {
+        let mut site = Site::start(&[("SHUTDOWN_DELAY", delay), ("RUST_LOG", "qlik_embed_bff::commands=info")]).await;
+        let port = site.port;
+        let visit = move || {
+            let mut answered = 0;
+            while let Ok(mut kept) = Kept::open(port) {
+                let mut is_new = true;
+                loop {
+                    let answer = match kept.get("/login") {
+                        Ok(answer) => answer,
+                        Err(_) if is_new && Kept::open(port).is_err() => return answered,
+                        Err(problem) => panic!("after {answered}: {problem}"),
+                    };
+                    is_new = false;
+                    assert!(answer.starts_with("HTTP/1.1 200"), "after {answered}: {answer}");
+                    answered += 1;
+                    if answer.contains("connection: close") {
+                        break;
+                    }
+                }
+            }
+            answered
+        };
+        let visitors: Vec<_> = (0..8).map(|_| std::thread::spawn(visit)).collect();
+        block_in_place(|| {
+            // Half a request: its end comes when nothing new is taken any more.
+            let mut slow = Kept::open(port).expect("it listens");
+            slow.0.write_all(b"GET /healthz HTTP/1.1\r\n").expect("sent");
+            let mut heard = Kept::open(port).expect("it listens");
+            for _ in 0..20 {
+                assert!(heard.get("/healthz").expect("an answer").starts_with("HTTP/1.1 200"));
+            }
+            site.server.ask_to_stop();
+            site.server.wait_for("stopping");
+            for visitor in visitors {
+                assert!(visitor.join().expect("each gets an answer") > 0);
+            }
+            slow.0.write_all(b"Host: localhost\r\n\r\n").expect("sent");
+            let answer = slow.answer().expect("an answer");
+            assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"), "{answer}");
+            drop(heard);
+            site.server.wait_for("stopped");
+        });
+        assert_eq!(site.exit_code(), Some(0));
+    }
+}
+
+/// RFC 9113, section 6.8.
+#[tokio::test(flavor = "multi_thread")]
+async fn over_http_2_it_says_goodbye_in_the_drain() {
+    const GOAWAY: u8 = 7;
+    let mut site = Site::start(&[]).await;
+    block_in_place(|| {
+        let mut stream = TcpStream::connect(("127.0.0.1", site.port)).expect("it listens");
+        stream.set_read_timeout(Some(LONG)).expect("set");
+        // The preface and an empty SETTINGS (sections 3.4 and 6.5).
+        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").expect("sent");
+        let mut kind = || {
+            let mut head = [0; 9];
+            stream.read_exact(&mut head).expect("a frame");
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+            stream.read_exact(&mut vec![0; length as usize]).expect("its content");
+            head[3]
+        };
+        assert_eq!(kind(), 4, "its own SETTINGS come first");
+        site.server.ask_to_stop();
+        while kind() != GOAWAY {}
+        drop(stream);
+        site.server.wait_for("stopped");
+    });
+    assert_eq!(site.exit_code(), Some(0));
 }

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -105,22 +104,18 @@ async fn a_key_that_cannot_be_used_is_not_taken_on_sighup() {
     let (newcomer, portal) = serving().await;
     let mut server = Server::start(newcomer.path());
     server.wait_for("serving");
-    let hang_up = |server: &Server| {
-        let asked = Command::new("kill").args(["-HUP", &server.child.id().to_string()]).status().expect("kill");
-        assert!(asked.success());
-    };
-    hang_up(&server);
+    server.hang_up();
     server.wait_for("the key is the same");
     let file = newcomer.path().join(".env");
     let good = fs::read_to_string(&file).expect("a file");
     for bad in ["QLIK_JWT_PRIVATE_KEY_FILE=keys/nowhere.pem\n", "QLIK_JWT_PRIVATE_KEY_FILE=.env\n", "no setting\n"] {
         fs::write(&file, format!("{good}{bad}")).expect("written");
-        hang_up(&server);
-        server.wait_for("the new key cannot be used, so tokens are signed with the old one");
+        server.hang_up();
+        server.wait_for("the new configuration cannot be used, so the old one stays in effect");
         token(&portal);
     }
     fs::write(&file, good.replace("QLIK_JWT_KEY_ID=", "QLIK_JWT_KEY_ID=x")).expect("written");
-    hang_up(&server);
+    server.hang_up();
     server.wait_for("tokens are signed with another key from now on");
     token(&portal);
 }
