@@ -16,6 +16,7 @@ pub mod way_out;
 
 use way_out::WayOut;
 
+const USER_AGENT: &str = concat!("qlik-embed-bff/", env!("CARGO_PKG_VERSION"));
 /// How long the other side may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long one call may take in all.
@@ -52,7 +53,7 @@ impl Authorities {
     fn builder(&self, way_out: &WayOut) -> reqwest::Result<ClientBuilder> {
         let more: Result<Vec<_>, _> = self.0.iter().map(|certificate| Certificate::from_der(certificate)).collect();
         let client = Client::builder()
-            .user_agent(concat!("qlik-embed-bff/", env!("CARGO_PKG_VERSION")))
+            .user_agent(USER_AGENT)
             .connect_timeout(CONNECT)
             .timeout(CALL)
             .redirect(Policy::none())
@@ -76,6 +77,17 @@ impl Authorities {
             .with_no_client_auth();
         Ok(Arc::new(config))
     }
+}
+
+/// A client for this server's own address and nothing else. It takes any certificate: that of the server bears the names that
+/// visitors type, and may be exchanged at any moment. So send it no secret, and believe no more than a status.
+///
+/// # Errors
+/// When a client cannot be made.
+#[expect(clippy::disallowed_methods, reason = "the one place where clients are made")]
+pub fn to_ourselves(patience: Duration) -> reqwest::Result<Client> {
+    let client = Client::builder().user_agent(USER_AGENT).timeout(patience).redirect(Policy::none()).no_proxy();
+    client.tls_danger_accept_invalid_certs(true).build()
 }
 
 /// Where an answer redirects to.

@@ -3,6 +3,7 @@
 pub mod config;
 pub mod demo;
 pub mod doctor;
+pub mod health;
 pub mod identity;
 pub mod keygen;
 pub mod serve;

@@ -171,6 +171,15 @@ impl Server {
     }
 }
 
+/// Where a program on this machine reaches the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnAddress {
+    /// Address and port: where it listens, and loopback where it listens everywhere.
+    pub address: SocketAddr,
+    /// Whether it speaks TLS there.
+    pub tls: bool,
+}
+
 /// How to log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
@@ -371,6 +380,18 @@ pub fn load_tenant(env: &Env) -> Result<Tenant, Problems> {
     let tenant = page::tenant(&mut reader);
     reader.finish()?;
     Ok(tenant.expect("what could not be read was reported as a problem"))
+}
+
+/// Reads where on this machine the server itself is reached.
+///
+/// # Errors
+/// All problems in one report.
+pub fn load_own_address(env: &Env) -> Result<OwnAddress, Problems> {
+    let sources = Sources::of(env);
+    let mut reader = Reader::new(&sources);
+    let own = server::own_address(&mut reader);
+    reader.finish()?;
+    Ok(own.expect("what could not be read was reported as a problem"))
 }
 
 /// Reads how to log.

@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use qlik_embed_bff::audit;
 use qlik_embed_bff::clock::Clock;
 use qlik_embed_bff::commands::{
-    config as config_command, demo, doctor, identity, keygen, serve, setup, subjects, token, users,
+    config as config_command, demo, doctor, health, identity, keygen, serve, setup, subjects, token, users,
 };
 use qlik_embed_bff::config::{self, EXIT_CONFIG, Env, Log, LogFormat, Problems};
 use qlik_embed_bff::store;
@@ -65,6 +65,8 @@ enum Command {
     /// Finds what is wrong between this server, the tenant and the provider, and says what to do. Exit code 1 when a check
     /// fails
     Doctor(doctor::Options),
+    /// Asks the server of this configuration whether it is ready, for the health checks of containers. Exit code 1 when not
+    Health,
 }
 
 fn main() -> ExitCode {
@@ -115,6 +117,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Subjects(subjects) => runtime.block_on(subjects::run(subjects, &environment()?, now)),
         Command::Setup(options) => runtime.block_on(setup::run(options, &process(), clock)),
         Command::Doctor(options) => runtime.block_on(doctor::run(options, &environment()?, clock)),
+        Command::Health => runtime.block_on(health::run(&environment()?)),
         Command::Config(command) => Ok(config_command::run(command, &environment()?, now)?),
     }
 }

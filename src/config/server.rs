@@ -1,12 +1,12 @@
 //! Settings of the server itself: where it listens, whom it trusts, what it remembers.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use ipnet::IpNet;
 
 use super::reader::{DURATION, Reader, duration, line, list};
-use super::{Server, SessionAges, embed_csp, frames, proxy, tls};
+use super::{OwnAddress, Server, SessionAges, embed_csp, frames, proxy, tls};
 use crate::auth;
 use crate::identity::Source;
 use crate::origin::Origin;
@@ -56,6 +56,18 @@ pub(super) fn portal(reader: &mut Reader) -> Option<Origin> {
     let listen = listen(reader);
     let tls = reader.is_set("TLS_CERT_FILE");
     public_url(reader, listen, tls)
+}
+
+/// Where a program on this machine reaches the server.
+pub(super) fn own_address(reader: &mut Reader) -> Option<OwnAddress> {
+    let mut address = listen(reader)?;
+    if address.ip().is_unspecified() {
+        address.set_ip(match address.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    Some(OwnAddress { address, tls: reader.is_set("TLS_CERT_FILE") })
 }
 
 fn listen(reader: &mut Reader) -> Option<SocketAddr> {
