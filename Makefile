@@ -1,6 +1,6 @@
 # Two commands are enough to begin: `make demo` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint vendor bench fuzz dist screenshots advice types web-test setup-tests setup-bench
+.PHONY: help demo test lint vendor manifests bench fuzz dist screenshots advice types web-test setup-tests setup-bench
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{ printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -8,7 +8,7 @@ help: ## this list
 demo: vendor ## the server and a simulated tenant, on this machine, ready to click
 	cargo run --locked -- demo
 
-test: setup-tests vendor types web-test ## every test; installs what they need, or says what to install
+test: setup-tests vendor manifests types web-test ## every test; installs what they need, or says what to install
 	cargo test --locked --doc
 	@if cargo nextest --version >/dev/null 2>&1; then \
 		set -x; cargo nextest run --locked; \
@@ -25,10 +25,14 @@ lint: vendor types ## format, lints, documentation, types of the browser code, l
 vendor: ## the front-end code that is not ours, into static/vendor
 	@scripts/vendor
 
-bench: setup-bench vendor ## what tokens, imports and proxied requests cost (see docs/performance.md)
+bench: setup-bench vendor ## what a start, tokens, imports and proxied requests cost (see docs/performance.md)
 	cargo bench --locked --bench token
 	cargo bench --locked --bench import
+	cargo bench --locked --bench start
 	cargo bench --locked --bench proxy
+
+manifests: ## the checker of Kubernetes manifests, into target/manifests
+	@scripts/manifests
 
 FUZZ_SECONDS ?= 60
 

@@ -181,6 +181,13 @@ impl Server {
         Self::by(command(folder, &["serve"]))
     }
 
+    /// With these in its environment, where they win over the folder's `.env`.
+    pub fn start_with(folder: &Path, env: &[(&str, &str)]) -> Self {
+        let mut command = command(folder, &["serve"]);
+        command.envs(env.iter().copied());
+        Self::by(command)
+    }
+
     /// Started by this command, which becomes it.
     pub fn by(mut command: Command) -> Self {
         let mut child = command.stderr(Stdio::piped()).spawn().expect("it runs");

@@ -7,7 +7,7 @@ mod access;
 mod admin;
 mod audit;
 mod components;
-mod cookies;
+pub mod cookies;
 mod disconnects;
 mod failures;
 mod gallery;

@@ -10,6 +10,7 @@ mod components;
 mod config;
 mod data;
 mod denied;
+mod deploy;
 mod docs;
 mod doctor;
 mod flow;

@@ -26,6 +26,7 @@ impl Machine {
     /// A program that prints a line and succeeds.
     fn stand_in(self, name: &str, line: &str) -> Self {
         let path = self.0.path().join(name);
+        fs::create_dir_all(path.parent().expect("a file lies in a folder")).expect("a folder of ours");
         fs::write(&path, format!("#!/bin/sh\necho \"{line}\"\n")).expect("can be written");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it is ours");
         self
@@ -41,6 +42,8 @@ impl Machine {
             .env_clear()
             .env("PATH", self.0.path())
             .env("POLICY_FILE", self.0.path().join("policy-rc.d"))
+            .env("CLUSTERS", self.0.path().join("createcluster.d"))
+            .env("POSTGRESQL", self.0.path().join("postgresql"))
             .output()
             .expect("scripts can be run");
         let said = [output.stdout, output.stderr].concat();
@@ -50,9 +53,12 @@ impl Machine {
 
 #[test]
 fn root_on_debian_gets_what_the_tests_need() {
-    let bare = Machine::with(&["chmod", "rm"])
+    let bare = Machine::with(&["chmod", "mkdir", "rm"])
         .stand_in("id", "0")
-        .stand_in("apt-get", "apt-get $*, $DEBIAN_FRONTEND, services: $(cat $POLICY_FILE)")
+        .stand_in(
+            "apt-get",
+            "apt-get $*, $DEBIAN_FRONTEND, services: $(cat $POLICY_FILE), databases: $(cat $CLUSTERS/*)",
+        )
         .stand_in("systemctl", "systemctl $*");
     let (succeeded, said) = bare.run("setup-tests");
     assert!(succeeded, "{said}");
@@ -60,10 +66,19 @@ fn root_on_debian_gets_what_the_tests_need() {
     assert!(update.contains("apt-get update"), "{said}");
     assert!(
         install.contains("install -y")
-            && install.contains("chromium fonts-liberation chromium-driver openssl nginx python3"),
+            && install.contains("chromium fonts-liberation chromium-driver openssl nginx python3 python3-venv ")
+            && install.contains(" postgresql redis-server prometheus systemd kubernetes-client,"),
         "{said}"
     );
-    assert!(install.contains("exit 101") && install.contains("systemctl disable nginx"), "no service starts: {said}");
+    assert!(install.contains("databases: create_main_cluster = false"), "PostgreSQL's package makes none: {said}");
+    assert!(
+        install.contains("exit 101")
+            && ["nginx", "postgresql", "redis-server", "prometheus"]
+                .map(|name| install.contains(&format!("systemctl disable {name}\n")))
+                == [true; 4],
+        "no service starts: {said}"
+    );
+    assert_eq!(fs::read_dir(bare.0.path().join("createcluster.d")).expect("a folder").count(), 0, "as it was");
     assert!(!bare.0.path().join("policy-rc.d").exists(), "other packages may start theirs again");
 }
 
@@ -72,15 +87,19 @@ fn others_are_told_the_command_and_nothing_is_installed() {
     let bare = Machine::with(&[]).stand_in("id", "1000").stand_in("apt-get", "must not be called");
     let (succeeded, said) = bare.stand_in("openssl", "is here").run("setup-tests");
     assert!(!succeeded);
-    assert!(said.contains("apt-get install -y chromium fonts-liberation chromium-driver nginx python3\n"), "{said}");
+    let packages = "chromium fonts-liberation chromium-driver nginx python3 python3-venv postgresql redis-server prometheus \
+                    systemd kubernetes-client";
+    assert!(said.contains(&format!("apt-get install -y {packages}\n")), "{said}");
     assert!(!said.contains("must not be called"), "{said}");
 }
 
 #[test]
 fn a_machine_that_has_everything_is_left_alone() {
-    let complete = ["chromium", "chromedriver", "openssl", "nginx", "python3"]
-        .iter()
-        .fold(Machine::with(&[]), |machine, name| machine.stand_in(name, ""));
+    let programs =
+        ["chromium", "chromedriver", "openssl", "nginx", "python3", "redis-server", "promtool", "systemd-analyze"];
+    let complete = programs.iter().fold(Machine::with(&[]), |machine, name| machine.stand_in(name, ""));
+    // Where Debian has it; elsewhere it is in the path.
+    let complete = complete.stand_in("kubectl", "").stand_in("postgresql/15/bin/postgres", "");
     assert_eq!(complete.stand_in("apt-get", "must not be called").run("setup-tests"), (true, String::new()));
 }
 
@@ -117,6 +136,23 @@ fn without_a_recent_node_nothing_is_fetched() {
     let (succeeded, said) = old.run_in(tree.path(), "vendor");
     assert!(!succeeded && said.contains("Node.js 20 or later is needed; node is version 18"), "{said}");
     assert!(!tree.path().join("static").exists() && !said.contains("must not be called"), "{said}");
+}
+
+#[test]
+fn what_checks_manifests_is_pinned_and_takes_a_recent_python() {
+    let tree = tempfile::tempdir().expect("a directory can be made");
+    for file in ["scripts/manifests", "tests/deploy/requirements.txt"] {
+        let to = tree.path().join(file);
+        fs::create_dir_all(to.parent().expect("a file lies in a folder")).expect("a folder of ours");
+        fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join(file), to).expect("it is committed");
+    }
+    let (succeeded, said) = Machine::with(&[]).run_in(tree.path(), "manifests");
+    assert!(!succeeded && said.contains("Python 3.10 or later") && said.contains("python3-venv"), "{said}");
+    assert!(!tree.path().join("target").exists());
+
+    let list = fs::read_to_string(tree.path().join("tests/deploy/requirements.txt")).expect("it is committed");
+    let packages: Vec<_> = list.split("\n").filter(|line| !line.starts_with(' ') && !line.is_empty()).collect();
+    assert!(packages.len() > 5 && packages.iter().all(|line| line.contains("==") && line.ends_with('\\')), "{list}");
 }
 
 #[test]
