@@ -6,6 +6,7 @@ pub mod doctor;
 pub mod health;
 pub mod identity;
 pub mod keygen;
+pub mod migrate;
 pub mod serve;
 pub mod setup;
 pub mod subjects;

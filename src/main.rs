@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use qlik_embed_bff::audit;
 use qlik_embed_bff::clock::Clock;
 use qlik_embed_bff::commands::{
-    config as config_command, demo, doctor, health, identity, keygen, serve, setup, subjects, token, users,
+    config as config_command, demo, doctor, health, identity, keygen, migrate, serve, setup, subjects, token, users,
 };
 use qlik_embed_bff::config::{self, EXIT_CONFIG, Env, Log, LogFormat, Problems};
 use qlik_embed_bff::store;
@@ -46,6 +46,8 @@ enum Command {
     Demo(demo::Demo),
     /// Makes the key pair with which tokens are signed, and says where its certificate goes
     Keygen(keygen::Keygen),
+    /// Brings the tables of the database up to date, as each start does, or says how they stand
+    Migrate(migrate::Migrate),
     /// Makes one token and prints it
     Token(token::Token),
     /// Tells who somebody is to Qlik, and why
@@ -111,6 +113,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             runtime.block_on(demo::run(demo, clock))
         }
         Command::Keygen(keygen) => keygen::run(&keygen, now, &mut std::io::stdout()),
+        Command::Migrate(migrate) => runtime.block_on(migrate::run(migrate, &environment()?)),
         Command::Token(token) => runtime.block_on(token::for_account(token, &environment()?, now)),
         Command::Identity(command) => runtime.block_on(identity::run(command, &environment()?, now)),
         Command::Users(users) => runtime.block_on(users::run(users, &environment()?, now)),
@@ -164,5 +167,5 @@ fn log(log: &Log) -> Result<(Option<audit::file::File>, serve::LogLevel), Proble
 
 /// The session layer warns of each stale cookie; for us that is somebody whose session has ended.
 fn filter(directives: &str) -> EnvFilter {
-    EnvFilter::new(format!("tower_sessions=warn,tower_sessions_core=error,{directives}"))
+    EnvFilter::new(format!("tower_sessions=warn,tower_sessions_core=error,sqlx::postgres::notice=warn,{directives}"))
 }

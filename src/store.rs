@@ -8,7 +8,7 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -67,6 +67,8 @@ pub struct Store {
     /// Counts changes of records, so that a reader notices when what it has just read may be history.
     changes: Arc<AtomicU64>,
     ends: Arc<Ends>,
+    /// Whether it did not answer when it was last asked for a sign of life.
+    away: Arc<AtomicBool>,
 }
 
 /// Which sessions to end.
@@ -126,6 +128,16 @@ pub async fn condition(settings: &Settings) -> Result<Condition, Error> {
     if settings.is_there() { sql::condition(&settings.database).await } else { Ok(Condition::Nothing) }
 }
 
+/// Tries the session store without changing anything. Says how many seconds its clock is ahead of this machine's; a few are none.
+///
+/// # Errors
+/// When it does not answer, or does not let us in.
+pub async fn try_session_store(settings: &redis::Settings) -> Result<i64, Error> {
+    let redis = Redis::open(settings).await?;
+    engines::bounded(engines::PATIENCE, redis.compare_clocks()).await?;
+    Ok(redis.ahead())
+}
+
 impl Store {
     /// Opens the database, makes it when there is none, and brings its tables up to date.
     ///
@@ -152,7 +164,7 @@ impl Store {
         let cache = Cache::builder().max_capacity(CACHE_RECORDS).time_to_live(CACHE_TIME).build();
         let standings = Cache::builder().max_capacity(CACHE_RECORDS).time_to_live(CACHE_TIME).build();
         let (seal, changes, ends) = (Arc::new(Seal::new(&secret)), Arc::default(), Arc::new(Ends::default()));
-        let store = Self { database, expiring, seal, cache, standings, changes, ends };
+        let store = Self { database, expiring, seal, cache, standings, changes, ends, away: Arc::default() };
         store.compare_clocks().await?;
         store.ends.begin_behind(expiring!(store.last_ended_session())?);
         Ok(store)
@@ -169,15 +181,24 @@ impl Store {
         }
     }
 
-    /// Whether everything that the store needs answers.
+    /// Whether everything that the store needs answers. Strangers may have it asked as often as they like: only a change is
+    /// told to the log.
     ///
     /// # Errors
     /// When something does not.
     pub async fn ping(&self) -> Result<(), Error> {
-        if let Expiring::Redis(_) = &self.expiring {
-            expiring!(self.ping())?;
+        let database = async { database!(self.ping()) };
+        let outcome = match self.expiring {
+            Expiring::Sql(_) => database.await,
+            Expiring::Redis(_) => tokio::try_join!(database, async { expiring!(self.ping()) }).map(|_| ()),
+        };
+        let was_away = self.away.swap(outcome.is_err(), Ordering::Relaxed);
+        match &outcome {
+            Err(problem) if !was_away => tracing::error!(%problem, "not ready: the store does not answer"),
+            Ok(()) if was_away => tracing::info!("ready: the store answers again"),
+            _ => {}
         }
-        database!(self.ping())
+        outcome
     }
 
     /// Writes everything out and lets go of the database.
@@ -216,12 +237,17 @@ impl Store {
     /// When the database does not answer.
     pub async fn sweep(&self, now: OffsetDateTime) -> Result<u64, Error> {
         self.compare_clocks().await?;
-        let swept = match &self.expiring {
-            Expiring::Sql(sql) => sql.sweep(now).await,
-            Expiring::Redis(redis) => redis.sweep(now).await,
-        };
-        self.ends.hurry();
-        swept
+        let mut swept = 0;
+        loop {
+            let batch = expiring!(self.sweep(now))?;
+            self.ends.hurry();
+            if batch == 0 {
+                return Ok(swept);
+            }
+            swept += batch;
+            // Requests have their turn.
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Sessions may have ended. Which ones is not known here: all are read anew.

@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::config::{self, Env, Loaded, Problems};
 use crate::doctor::{self, Doctor, Finding, Outcome, Who};
 use crate::identity::Source;
-use crate::store::Store;
+use crate::store::{self, Condition, Store};
 use crate::subjects::Subjects;
 
 /// How wide text is set on a terminal, in characters.
@@ -100,7 +100,9 @@ async fn who(options: &Options, config: &config::Config, clock: &Clock) -> anyho
         return Ok(Who::Nobody(why.to_owned()));
     };
     // Who is described need not be anywhere, not even a database.
-    let store = if config.store.is_there() { Some(Store::open_existing(&config.store).await?) } else { None };
+    // Nor shall looking bring a database up to date, on which older instances may be at work.
+    let is_current = matches!(store::condition(&config.store).await, Ok(Condition::Current));
+    let store = if is_current { Some(Store::open_existing(&config.store).await?) } else { None };
     let described = Explain {
         source: options.source,
         id: Some(id),

@@ -11,6 +11,7 @@ use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use tokio::signal::unix::{SignalKind, signal};
 use tower::service_fn;
 
 use crate::app::App;
@@ -79,10 +80,12 @@ pub async fn run(
     if let Some(file) = &audit {
         tokio::spawn(watch_audit(file.clone()));
     }
+    // Before what may take long, for until then SIGHUP ends the process.
+    let hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be caught")?;
     let mut observed = Observed::begin(&config, clock.now())?;
     let instance = Instance::of(App::open(config, clock).await?);
     observed.serve(&instance.present.app())?;
-    reload::watch(settings, audit, instance.clone())?;
+    reload::watch(settings, audit, instance.clone(), hangup);
     let served = attend(instance, listener).await;
     observed.end().await;
     served

@@ -49,7 +49,14 @@ fn database(reader: &mut Reader) -> Option<Database> {
     let password = reader.secret("DATABASE_PASSWORD", None).map(|(password, _)| password);
     let connections = connections?;
     let parse = |text: &str| Server::parse(text, password.as_ref(), connections);
-    reader.shared("DATABASE_URL", REMEDY, parse, ToString::to_string).map(Database::Postgres)
+    let server = reader.shared("DATABASE_URL", REMEDY, parse, ToString::to_string)?;
+    if !server.is_safe() {
+        reader.hint(
+            "DATABASE_URL leads to another machine, and TLS is not asked for: anybody on the network between can read and \
+             change what is kept; add ?sslmode=verify-full&sslrootcert=FILE",
+        );
+    }
+    Some(Database::Postgres(server))
 }
 
 fn file(text: &str) -> Result<PathBuf, &'static str> {
@@ -95,11 +102,23 @@ fn sessions(reader: &mut Reader) -> Option<Option<redis::Settings>> {
             .map(Some),
     };
     if !reader.is_set("SESSION_STORE_URL") {
+        for name in ["SESSION_STORE_PASSWORD", "SESSION_STORE_SENTINEL_PASSWORD", "SESSION_STORE_CA_FILE"] {
+            if reader.is_given(name) {
+                reader.hint(format!("{name} has no effect: SESSION_STORE_URL is not set"));
+            }
+        }
         return Some(None);
     }
     let beside = Beside { password, sentinel_password, authorities: authorities?, prefix: prefix? };
     let parse = |text: &str| redis::Settings::parse(text, beside);
-    reader.shared("SESSION_STORE_URL", REMEDY, parse, |settings| settings.shown.clone()).map(Some)
+    let sessions = reader.shared("SESSION_STORE_URL", REMEDY, parse, |settings| settings.shown.clone())?;
+    if !sessions.is_safe() {
+        reader.hint(
+            "SESSION_STORE_URL leads to another machine without TLS: anybody on the network between can read the password \
+             and end sessions; use rediss:// where the network is not yours alone",
+        );
+    }
+    Some(Some(sessions))
 }
 
 fn secret(reader: &mut Reader) -> Option<SecretString> {

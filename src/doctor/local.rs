@@ -17,7 +17,7 @@ pub(super) async fn examine(doctor: &Doctor, hints: &[String], who: &Who, tell: 
     tell(token(doctor, who));
     tell(selections(doctor));
     tell(store(doctor).await);
-    tell(Look::new(Check::SessionStore, "settings").skip("sessions are in the database"));
+    tell(session_store(doctor).await);
     tell(public_address(doctor));
     tell(own_cookies(doctor));
 }
@@ -164,6 +164,24 @@ async fn store(doctor: &Doctor) -> Finding {
         (Condition::Newer, _) => look.fail(
             "it belongs to a newer version of qlik-embed-bff",
             "install that version, or name another database in DATABASE_URL",
+        ),
+    }
+}
+
+async fn session_store(doctor: &Doctor) -> Finding {
+    let Some(sessions) = &doctor.config.store.sessions else {
+        return Look::new(Check::SessionStore, "settings").skip("sessions are in the database");
+    };
+    let look = Look::new(Check::SessionStore, sessions.shown.clone());
+    match store::try_session_store(sessions).await {
+        Ok(0) => look.pass("it answers, and has the time of this machine"),
+        Ok(seconds) => look.warn(
+            format!("it answers, and its clock is {seconds} s ahead of this machine's"),
+            "let both keep the time by NTP",
+        ),
+        Err(problem) => look.fail(
+            problem.to_string(),
+            "see that the server runs and is reached from here, and that its password and TLS are as the settings say",
         ),
     }
 }

@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
 
@@ -11,6 +11,7 @@ use super::redis::Redis;
 use super::server::Server;
 use super::sql::Sql;
 use super::{Error, redis};
+use crate::metrics;
 
 /// How long an operation may take. On a server that is far too long already; behind an SQLite file it is as long as another
 /// process may write.
@@ -77,9 +78,23 @@ pub(super) enum Expiring {
     Redis(Redis),
 }
 
-/// Waits for an operation, for no longer than its engine may take.
+/// Waits for something of the store's, for no longer than it may take.
 pub(super) async fn bounded<T>(limit: Duration, operation: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     tokio::time::timeout(limit, operation).await.unwrap_or(Err(Error::Slow(limit)))
+}
+
+/// The same, for one operation, which is counted under its name.
+pub(super) async fn counted<T>(
+    store: metrics::Store,
+    name: &'static str,
+    limit: Duration,
+    operation: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let begun = Instant::now();
+    let outcome = bounded(limit, operation).await;
+    let is_answer = matches!(outcome, Ok(_) | Err(Error::NameTaken(_) | Error::EmailTaken(_)));
+    metrics::store(store, name, begun.elapsed(), !is_answer);
+    outcome
 }
 
 impl Sql {
@@ -90,18 +105,24 @@ impl Sql {
 
 /// One operation on what must last.
 macro_rules! database {
-    ($store:ident.$operation:ident($($argument:expr),* $(,)?)) => {
-        $crate::store::engines::bounded($store.database.patience(), $store.database.$operation($($argument),*)).await
-    };
+    ($store:ident.$operation:ident($($argument:expr),* $(,)?)) => {{
+        use $crate::metrics::Store::Database;
+        use $crate::store::engines::counted;
+        let (name, limit) = (stringify!($operation), $store.database.patience());
+        // Boxed: a request holds many of these, one after the other.
+        counted(Database, name, limit, Box::pin($store.database.$operation($($argument),*))).await
+    }};
 }
 
 /// One operation on what expires, wherever that is kept.
 macro_rules! expiring {
     ($store:ident.$operation:ident($($argument:expr),* $(,)?)) => {{
-        use $crate::store::engines::{Expiring, PATIENCE, bounded};
+        use $crate::metrics::Store::Sessions;
+        use $crate::store::engines::{Expiring, PATIENCE, counted};
+        let name = stringify!($operation);
         match &$store.expiring {
-            Expiring::Sql(sql) => bounded(sql.patience(), sql.$operation($($argument),*)).await,
-            Expiring::Redis(redis) => bounded(PATIENCE, redis.$operation($($argument),*)).await,
+            Expiring::Sql(sql) => counted(Sessions, name, sql.patience(), Box::pin(sql.$operation($($argument),*))).await,
+            Expiring::Redis(redis) => counted(Sessions, name, PATIENCE, Box::pin(redis.$operation($($argument),*))).await,
         }
     }};
 }

@@ -53,13 +53,18 @@ impl Store {
     }
 
     async fn listen_to_postgres(&self, url: &str, failing: &mut bool) -> Result<(), Error> {
-        let mut listener = PgListener::connect(url).await?;
-        listener.listen(CHANNEL).await?;
+        let open = async {
+            let mut listener = PgListener::connect(url).await?;
+            listener.listen(CHANNEL).await?;
+            Ok(listener)
+        };
+        let mut listener = bounded(PATIENCE, open).await?;
         self.missed(failing);
         loop {
             let Ok(news) = timeout(SILENCE, listener.try_recv()).await else {
                 // Perhaps nothing happens. Perhaps the network has fallen silent.
-                bounded(PATIENCE, async { Ok(listener.listen(CHANNEL).await?) }).await?;
+                let ask = async { Ok(sqlx::query("SELECT 1").execute(&mut listener).await.map(|_| ())?) };
+                bounded(PATIENCE, ask).await?;
                 continue;
             };
             let Some(news) = news? else { return Ok(()) };
@@ -75,7 +80,7 @@ impl Store {
     }
 
     async fn listen_to_redis(&self, redis: &Redis, failing: &mut bool) -> Result<(), Error> {
-        let (mut sink, mut news) = redis.subscribe().await?.split();
+        let (mut sink, mut news) = bounded(2 * PATIENCE, redis.subscribe()).await?.split();
         self.missed(failing);
         loop {
             let Ok(message) = timeout(SILENCE, news.next()).await else {

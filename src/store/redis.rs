@@ -1,7 +1,9 @@
 //! What expires, in Redis or Valkey: one server, one behind sentinels, or a cluster. All names begin alike, so that several
 //! deployments may share a server, and lie in one slot of a cluster: what a session takes with it has to be beside it.
 
-use redis::{Cmd, FromRedisValue, Script, ScriptInvocation};
+use std::sync::Arc;
+
+use redis::{Arg, Cmd, FromRedisValue, Script};
 use time::OffsetDateTime;
 
 use super::Error;
@@ -15,15 +17,16 @@ pub use super::server::Beside;
 use connection::Connections;
 pub use connection::{Node, Secret, Settings, Way};
 
-/// How many sessions one step of a sweep ends.
-const SWEEP_BATCH: u32 = 200;
+/// How many sessions one run of the script ends: nobody else is served meanwhile.
+const BATCH: usize = 200;
+const SCRIPT: &str = include_str!("redis/expiring.lua");
 
 #[derive(Clone, Debug)]
 pub(super) struct Redis {
     connections: Connections,
     /// What all names begin with.
     prefix: String,
-    script: Script,
+    script: Arc<Script>,
     skew: Skew,
 }
 
@@ -35,7 +38,7 @@ impl Redis {
         let redis = Self {
             connections,
             prefix: format!("{{{}}}:", settings.prefix),
-            script: Script::new(include_str!("redis/expiring.lua")),
+            script: Arc::new(Script::new(SCRIPT)),
             skew: Skew::default(),
         };
         match super::engines::bounded(super::engines::PATIENCE, redis.ping()).await {
@@ -45,8 +48,10 @@ impl Redis {
         }
     }
 
+    /// Whether the server that has what is ours answers. PING would ask all of a cluster.
     pub(super) async fn ping(&self) -> Result<(), Error> {
-        self.ask(&redis::cmd("PING")).await
+        let _: i64 = self.ask(redis::cmd("EXISTS").arg(self.key("seq", b""))).await?;
+        Ok(())
     }
 
     /// Looks at the server's clock.
@@ -54,6 +59,11 @@ impl Redis {
         let (seconds, _): (i64, i64) = self.ask(&redis::cmd("TIME")).await?;
         self.skew.measure(seconds);
         Ok(())
+    }
+
+    /// How many seconds the server's clock was ahead when they were compared.
+    pub(super) fn ahead(&self) -> i64 {
+        self.skew.ahead()
     }
 
     /// The next that instances tell each other.
@@ -68,24 +78,32 @@ impl Redis {
         self.key("news", b"")
     }
 
-    /// Ends sessions that have expired, in batches. Everything else Redis forgets by itself.
+    /// Ends some of the sessions that have expired. Says how many there were. Everything else Redis forgets by itself.
     pub(super) async fn sweep(&self, now: OffsetDateTime) -> Result<u64, Error> {
-        let swept: u64 = self.run("sweep", |call| call.arg(self.skew.theirs(now)).arg(SWEEP_BATCH)).await?;
+        let swept: u64 = self.run("sweep", |call| call.arg(self.skew.theirs(now)).arg(BATCH)).await?;
         Ok(swept)
     }
 
-    /// One operation of the script.
+    /// One operation of the script. Where a server does not have it yet, the whole text is sent: SCRIPT LOAD would need every server
+    /// of a cluster.
     async fn run<T: FromRedisValue>(
         &self,
         operation: &str,
-        arguments: impl for<'a, 'b> FnOnce(&'b mut ScriptInvocation<'a>) -> &'b mut ScriptInvocation<'a>,
+        arguments: impl for<'a> FnOnce(&'a mut Cmd) -> &'a mut Cmd,
     ) -> Result<T, Error> {
-        let mut call = self.script.key(&self.prefix);
-        call.arg(operation);
-        arguments(&mut call);
+        let mut rest = Cmd::new();
+        arguments(rest.arg(1).arg(&self.prefix).arg(operation));
         let mut connection = self.connections.get().await?;
-        let outcome = call.invoke_async(&mut connection.link).await;
-        Ok(self.connections.judge(&connection, outcome)?)
+        let by_name = command("EVALSHA", self.script.get_hash(), &rest);
+        let outcome = by_name.query_async(&mut connection.link).await;
+        match self.connections.judge(&connection, outcome) {
+            Err(problem) if problem.code() == Some("NOSCRIPT") => {
+                let whole = command("EVAL", SCRIPT, &rest);
+                let outcome = whole.query_async(&mut connection.link).await;
+                Ok(self.connections.judge(&connection, outcome)?)
+            }
+            outcome => Ok(outcome?),
+        }
     }
 
     /// A question. It is asked once more when the connection turns out to be gone.
@@ -105,4 +123,16 @@ impl Redis {
     fn key(&self, kind: &str, id: &[u8]) -> Vec<u8> {
         [self.prefix.as_bytes(), kind.as_bytes(), id].concat()
     }
+}
+
+/// The command with this script and the arguments of the other one.
+fn command(name: &str, script: &str, arguments: &Cmd) -> Cmd {
+    let mut command = redis::cmd(name);
+    command.arg(script);
+    for argument in arguments.args_iter() {
+        if let Arg::Simple(argument) = argument {
+            command.arg(argument);
+        }
+    }
+    command
 }

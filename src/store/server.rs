@@ -1,5 +1,6 @@
 //! Where servers are, as their addresses say it.
 
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use percent_encoding::percent_decode_str;
@@ -18,6 +19,7 @@ pub struct Server {
     pub(super) shown: String,
     /// How many connections this instance opens at the most.
     pub(super) connections: u32,
+    safe: bool,
 }
 
 impl Server {
@@ -37,8 +39,22 @@ impl Server {
         // What it says of a problem repeats values.
         PgConnectOptions::from_str(url.as_str())
             .map_err(|_| "has an option that is not known, or a value that is not: sslmode=require is one that is")?;
-        Ok(Self { url: SecretString::from(url.as_str()), shown: without_password(&url), connections })
+        let asks_for_tls = url.query_pairs().any(|(name, value)| {
+            name == "sslmode" && ["require", "verify-ca", "verify-full"].contains(&value.as_ref())
+        });
+        let safe = asks_for_tls || url.host_str().is_some_and(is_this_machine);
+        Ok(Self { url: SecretString::from(url.as_str()), shown: without_password(&url), connections, safe })
     }
+
+    /// Whether nobody on the network can listen.
+    pub fn is_safe(&self) -> bool {
+        self.safe
+    }
+}
+
+fn is_this_machine(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 impl std::fmt::Display for Server {
@@ -61,6 +77,15 @@ pub struct Beside {
 }
 
 impl redis::Settings {
+    /// Whether nobody on the network can listen.
+    pub fn is_safe(&self) -> bool {
+        let nodes = match &self.way {
+            Way::One(node) => std::slice::from_ref(node),
+            Way::Sentinels { nodes, .. } | Way::Cluster(nodes) => nodes,
+        };
+        self.tls || nodes.iter().all(|(host, _)| is_this_machine(host))
+    }
+
     /// The session store with this address: `redis://host:6379/0`, `redis+sentinel://host,host/master/0` or
     /// `redis+cluster://host,host`, with `rediss` for TLS, and `valkey` and `valkeys` as well.
     ///

@@ -29,6 +29,11 @@ impl Skew {
         OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
 
+    /// By how many seconds, as far as is known.
+    pub fn ahead(&self) -> i64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// Takes note of what the store's clock says now. A difference that is new is told.
     pub fn measure(&self, theirs: i64) {
         let ahead = theirs - Clock::default().now().unix_timestamp();

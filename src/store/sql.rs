@@ -11,6 +11,7 @@ use sqlx::migrate::MigrateError;
 use sqlx::{AnyPool, ConnectOptions};
 use time::OffsetDateTime;
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use super::skew::Skew;
 use super::{Condition, Database, Error};
@@ -20,12 +21,10 @@ mod dialect;
 mod held;
 mod records;
 mod subjects;
+mod sweep;
 
 use dialect::Dialect;
 pub use subjects::Import;
-
-/// How many rows one step of a sweep deletes.
-const SWEEP_BATCH: i64 = 500;
 
 #[derive(Clone, Debug)]
 pub(super) struct Sql {
@@ -110,8 +109,9 @@ impl Sql {
         Ok(())
     }
 
+    /// Waits for what is under way, but not for a server that is gone.
     pub(super) async fn close(&self) {
-        self.pool.close().await;
+        let _ = timeout(self.patience(), self.pool.close()).await;
     }
 
     pub(super) async fn add_account(
@@ -215,37 +215,13 @@ impl Sql {
         Ok(())
     }
 
+    /// Deletes some of what has expired. Says how much it was; nothing is left when that is nothing.
     pub(super) async fn sweep(&self, now: OffsetDateTime) -> Result<u64, Error> {
-        // What another instance sweeps at the same time is left to it.
-        let records = self.dialect.either(
-            "DELETE FROM record WHERE id IN (SELECT id FROM record WHERE expires_at <= $1 LIMIT $2)",
-            "DELETE FROM record WHERE id IN
-                 (SELECT id FROM record WHERE expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
-        );
-        let attempts = self.dialect.either(
-            "DELETE FROM attempt WHERE id IN (SELECT id FROM attempt WHERE expires_at <= $1 LIMIT $2)",
-            "DELETE FROM attempt WHERE id IN
-                 (SELECT id FROM attempt WHERE expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
-        );
-        let held = self.dialect.either(
-            "DELETE FROM held WHERE (session, kind) IN (SELECT session, kind FROM held WHERE expires_at <= $1 LIMIT $2)",
-            "DELETE FROM held WHERE (session, kind) IN
-                 (SELECT session, kind FROM held WHERE expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
-        );
         let mut swept = 0;
-        for statement in [records, attempts, held] {
-            loop {
-                let batch = sqlx::query(statement).bind(self.skew.theirs(now)).bind(SWEEP_BATCH);
-                let batch = batch.execute(&self.pool).await?.rows_affected();
-                swept += batch;
-                // A batch may be a small one: what belongs to a session goes with it, uncounted.
-                if batch == 0 {
-                    break;
-                }
-            }
+        for statement in sweep::steps(self.dialect) {
+            let batch = sqlx::query(statement).bind(self.skew.theirs(now)).bind(sweep::BATCH);
+            swept += batch.execute(&self.pool).await?.rows_affected();
         }
-        // Every instance has read of these ends long ago. The time is the one by which they were written.
-        sqlx::query("DELETE FROM ended_session WHERE ended_at < unixepoch() - 3600").execute(&self.pool).await?;
         Ok(swept)
     }
 }

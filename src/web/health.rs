@@ -20,9 +20,6 @@ pub async fn ready(State(app): State<App>) -> (StatusCode, Json<Value>) {
     }
     match app.store.ping().await {
         Ok(()) => answer(StatusCode::OK, "ready"),
-        Err(problem) => {
-            tracing::error!(%problem, "not ready");
-            answer(StatusCode::SERVICE_UNAVAILABLE, "store unavailable")
-        }
+        Err(_) => answer(StatusCode::SERVICE_UNAVAILABLE, "store unavailable"),
     }
 }

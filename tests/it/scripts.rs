@@ -67,7 +67,7 @@ fn root_on_debian_gets_what_the_tests_need() {
     assert!(
         install.contains("install -y")
             && install.contains("chromium fonts-liberation chromium-driver openssl nginx python3 python3-venv ")
-            && install.contains(" postgresql redis-server prometheus systemd kubernetes-client,"),
+            && install.contains(" postgresql redis-server prometheus systemd kubernetes-client faketime,"),
         "{said}"
     );
     assert!(install.contains("databases: create_main_cluster = false"), "PostgreSQL's package makes none: {said}");
@@ -88,15 +88,24 @@ fn others_are_told_the_command_and_nothing_is_installed() {
     let (succeeded, said) = bare.stand_in("openssl", "is here").run("setup-tests");
     assert!(!succeeded);
     let packages = "chromium fonts-liberation chromium-driver nginx python3 python3-venv postgresql redis-server prometheus \
-                    systemd kubernetes-client";
+                    systemd kubernetes-client faketime";
     assert!(said.contains(&format!("apt-get install -y {packages}\n")), "{said}");
     assert!(!said.contains("must not be called"), "{said}");
 }
 
 #[test]
 fn a_machine_that_has_everything_is_left_alone() {
-    let programs =
-        ["chromium", "chromedriver", "openssl", "nginx", "python3", "redis-server", "promtool", "systemd-analyze"];
+    let programs = [
+        "chromium",
+        "chromedriver",
+        "openssl",
+        "nginx",
+        "python3",
+        "redis-server",
+        "promtool",
+        "systemd-analyze",
+        "faketime",
+    ];
     let complete = programs.iter().fold(Machine::with(&[]), |machine, name| machine.stand_in(name, ""));
     // Where Debian has it; elsewhere it is in the path.
     let complete = complete.stand_in("kubectl", "").stand_in("postgresql/15/bin/postgres", "");

@@ -2,7 +2,7 @@
 
 use qlik_embed_bff::clock::Clock;
 use qlik_embed_bff::store::sessions::{OWNER, PROVIDER_SESSION, Sessions};
-use qlik_embed_bff::store::{SessionRef, Settings, Store, redis};
+use qlik_embed_bff::store::{Database, Server, SessionRef, Settings, Store, redis};
 use secrecy::SecretString;
 use serde_json::json;
 use tempfile::TempDir;
@@ -19,6 +19,7 @@ mod ends;
 mod held;
 mod migrations;
 mod records;
+mod roads;
 mod sessions;
 mod subjects;
 
@@ -27,6 +28,8 @@ pub struct Pair {
     pub here: Store,
     pub there: Store,
     pub now: OffsetDateTime,
+    /// Whether the engine tells one instance what the other does.
+    pub told: bool,
 }
 
 impl Pair {
@@ -37,7 +40,28 @@ impl Pair {
             tokio::spawn(async move { watched.watch().await });
             store
         };
-        Self { here: open().await, there: open().await, now: Clock::default().now() }
+        let told = settings.sessions.is_some() || matches!(settings.database, Database::Postgres(_));
+        let pair = Self { here: open().await, there: open().await, now: Clock::default().now(), told };
+        pair.listen().await;
+        pair
+    }
+
+    /// Waits until each of them hears the other: what was told before is lost to whoever did not listen yet.
+    async fn listen(&self) {
+        for (tells, hears) in [(&self.here, &self.there), (&self.there, &self.here)] {
+            let (mut heard, mut in_turn) = (hears.ended(), 0);
+            while self.told && in_turn < 3 {
+                let probe = Sessions::new(tells.clone(), Clock::default());
+                let until = Clock::default().now() + time::Duration::minutes(1);
+                let data = [(OWNER.to_owned(), json!("password:probe"))].into();
+                let mut record = Record { id: Id::default(), data, expiry_date: until };
+                probe.create(&mut record).await.expect("the store answers");
+                probe.delete(&record.id).await.expect("the store answers");
+                // Sooner than the next look at what has ended.
+                let soon = std::time::Duration::from_millis(100);
+                in_turn = if tokio::time::timeout(soon, heard.recv()).await.is_ok() { in_turn + 1 } else { 0 };
+            }
+        }
     }
 
     /// A session of somebody who is signed in, made by the first instance.
@@ -87,8 +111,8 @@ fn secret() -> Option<SecretString> {
 }
 
 fn on_postgres(url: &str) -> Settings {
-    let server = qlik_embed_bff::store::Server::parse(url, None, 10).expect("an address");
-    Settings { database: qlik_embed_bff::store::Database::Postgres(server), sessions: None, secret: secret() }
+    let server = Server::parse(url, None, 10).expect("an address");
+    Settings { database: Database::Postgres(server), sessions: None, secret: secret() }
 }
 
 fn in_redis(url: &str) -> redis::Settings {

@@ -7,9 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use aws_lc_rs::digest::{Context, SHA256};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::Signal;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::observed::note_certificates;
@@ -132,11 +131,7 @@ fn named_key(env: &Env) -> Vec<Option<String>> {
 
 /// Reads the settings again whenever there is reason to, until the process ends. On SIGHUP the file of the audit is opened anew,
 /// too.
-///
-/// # Errors
-/// When SIGHUP cannot be caught.
-pub(super) fn watch(settings: Settings, audit: Option<File>, instance: Instance) -> anyhow::Result<()> {
-    let mut hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be caught")?;
+pub(super) fn watch(settings: Settings, audit: Option<File>, instance: Instance, mut hangup: Signal) {
     let mut reader = Reader { settings, instance, refused: None, waiting: Vec::new(), hidden: Vec::new() };
     tokio::spawn(async move {
         let mut ticks = interval(EVERY);
@@ -145,6 +140,9 @@ pub(super) fn watch(settings: Settings, audit: Option<File>, instance: Instance)
         loop {
             tokio::select! {
                 _ = hangup.recv() => {
+                    if reader.instance.present.app().is_draining() {
+                        return;
+                    }
                     systemd::reloading();
                     looks_since_refusal = 0;
                     if let Some(file) = &audit {
@@ -154,6 +152,10 @@ pub(super) fn watch(settings: Settings, audit: Option<File>, instance: Instance)
                     reader.read(Reason::Asked);
                 }
                 _ = ticks.tick() => {
+                    // Whoever stops says so to the service manager, and nothing after that.
+                    if reader.instance.present.app().is_draining() {
+                        return;
+                    }
                     looks_since_refusal = if reader.refused.is_some() { looks_since_refusal + 1 } else { 0 };
                     if reader.is_news() {
                         reader.settle().await;
@@ -172,7 +174,6 @@ pub(super) fn watch(settings: Settings, audit: Option<File>, instance: Instance)
             systemd::ready(reader.status());
         }
     });
-    Ok(())
 }
 
 fn reopen(file: &File) {

@@ -86,6 +86,8 @@ pub(super) struct Connections(Arc<Shared>);
 
 struct Shared {
     opener: Mutex<Opener>,
+    /// For what is told: nobody who has a request waits for that.
+    news: Mutex<Clients>,
     /// The one that is open.
     open: ArcSwapOption<Connection>,
 }
@@ -124,9 +126,9 @@ impl fmt::Debug for Connections {
 
 impl Connections {
     pub fn new(settings: &Settings) -> RedisResult<Self> {
-        let clients = clients(settings)?;
-        let opener = Mutex::new(Opener { clients, failed: None });
-        Ok(Self(Arc::new(Shared { opener, open: ArcSwapOption::empty() })))
+        let opener = Mutex::new(Opener { clients: clients(settings)?, failed: None });
+        let news = Mutex::new(clients(settings)?);
+        Ok(Self(Arc::new(Shared { opener, news, open: ArcSwapOption::empty() })))
     }
 
     /// The connection, opened if there is none.
@@ -171,7 +173,7 @@ impl Connections {
 
     /// A connection of its own for news.
     pub async fn open_for_news(&self) -> RedisResult<PubSub> {
-        limited(async { self.0.opener.lock().await.clients.open_for_news().await }).await
+        self.0.news.lock().await.open_for_news().await
     }
 }
 
@@ -202,13 +204,15 @@ impl Clients {
 
     async fn open_for_news(&mut self) -> RedisResult<PubSub> {
         match self {
-            Self::One(client) => client.get_async_pubsub().await,
-            Self::Sentinels(client) => client.async_get_client().await?.get_async_pubsub().await,
+            Self::One(client) => limited(client.get_async_pubsub()).await,
+            Self::Sentinels(client) => {
+                limited(async { client.async_get_client().await?.get_async_pubsub().await }).await
+            }
             // Each node of a cluster tells what was told to any.
             Self::Cluster { nodes, .. } => {
                 let mut problem = None;
                 for node in nodes {
-                    match node.get_async_pubsub().await {
+                    match limited(node.get_async_pubsub()).await {
                         Ok(news) => return Ok(news),
                         Err(other) => problem = Some(other),
                     }

@@ -10,9 +10,10 @@
 -- left<kind>   sessions that have ended and of which something is held
 -- ended    the last sessions that have ended, by their number      seq   the last number
 --
--- Redis forgets by itself what nobody has swept for an hour, so that nothing stays when all instances are gone.
+-- Redis forgets by itself what nobody has swept for an hour, and what is left to give back after a day; when all instances are
+-- gone, only the last number stays.
 
-local PREFIX, HOUR, ENDS = KEYS[1], 3600, 100000
+local PREFIX, HOUR, DAY, ENDS = KEYS[1], 3600, 86400, 100000
 local call = redis.call
 
 local function key(kind, id)
@@ -48,6 +49,7 @@ local function remove(id, is_session)
         if call('EXISTS', key('h' .. kind, id)) == 1 then
             call('HSET', key('h' .. kind, id), 'x', '1')
             call('SADD', key('left' .. kind), id)
+            call('EXPIRE', key('left' .. kind), DAY)
         end
     end
     call('ZADD', key('ended'), call('INCR', key('seq')), id)
@@ -69,6 +71,7 @@ local function write(id, owner, provider, value, moment)
         call('SADD', key('o', owner), id)
         keep_until(key('o', owner), moment + HOUR)
         call('ZADD', key('sessions'), moment, id)
+        keep_until(key('sessions'), moment + HOUR)
         keep_until(key('a', id), moment + HOUR)
     end
 end
@@ -143,13 +146,12 @@ function operations.end_one(id)
     return 1
 end
 
--- `which` is o or p; with `unmarked`, only those of which no session at the provider is known.
-function operations.end_all(which, mark, unmarked)
+-- With `which` unmarked, only those of which no session at the provider is known.
+function operations.end_all(which, ...)
     local count = 0
-    for _, id in ipairs(call('SMEMBERS', key(which, mark))) do
-        if call('EXISTS', key('r', id)) == 0 then
-            call('SREM', key(which, mark), id)
-        elseif unmarked == '' or call('HEXISTS', key('r', id), 'p') == 0 then
+    for _, id in ipairs({ ... }) do
+        local owner, provider = unpack(call('HMGET', key('r', id), 'o', 'p'))
+        if owner and (which == '' or not provider) then
             remove(id)
             count = count + 1
         end

@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::cmd;
 use time::OffsetDateTime;
 
-use super::Redis;
+use super::{BATCH, Redis};
 use crate::store::records::Row;
 use crate::store::{Error, Marks, RecordId};
 
@@ -88,15 +88,26 @@ impl Redis {
     }
 
     pub(in crate::store) async fn end_sessions_of_owner(&self, owner: &[u8]) -> Result<u64, Error> {
-        self.run("end_all", |call| call.arg("o").arg(owner).arg("")).await
+        self.end_all(self.key("o", owner), "").await
     }
 
     pub(in crate::store) async fn end_unmarked_sessions_of_owner(&self, owner: &[u8]) -> Result<u64, Error> {
-        self.run("end_all", |call| call.arg("o").arg(owner).arg("unmarked")).await
+        self.end_all(self.key("o", owner), "unmarked").await
     }
 
     pub(in crate::store) async fn end_provider_session(&self, id: &[u8]) -> Result<u64, Error> {
-        self.run("end_all", |call| call.arg("p").arg(id).arg("")).await
+        self.end_all(self.key("p", id), "").await
+    }
+
+    /// Ends all sessions of a set, some at a time.
+    async fn end_all(&self, set: Vec<u8>, which: &str) -> Result<u64, Error> {
+        let sessions: Vec<Vec<u8>> = self.ask(cmd("SMEMBERS").arg(set)).await?;
+        let mut ended = 0;
+        for batch in sessions.chunks(BATCH) {
+            let of_batch: u64 = self.run("end_all", |call| call.arg(which).arg(batch)).await?;
+            ended += of_batch;
+        }
+        Ok(ended)
     }
 
     pub(in crate::store) async fn end_session(&self, id: &[u8]) -> Result<bool, Error> {

@@ -67,6 +67,12 @@ impl Dialect {
                 Ok(matches!(timeout(PING, connection.ping()).await, Ok(Ok(()))))
             })
         });
+        // Also one whose statement was given up: what comes back on it, if anything, is read here, and not by the next request.
+        let pool = pool.after_release(move |connection, _| {
+            Box::pin(
+                async move { Ok(self == Self::Sqlite || matches!(timeout(PING, connection.ping()).await, Ok(Ok(())))) },
+            )
+        });
         // A statement waits five seconds for another process's write, which is sqlx's own default.
         let pool = pool.after_connect(move |connection, _| {
             Box::pin(async move {

@@ -178,7 +178,12 @@ impl Sql {
     ) -> Result<Vec<(i64, RecordId)>, Error> {
         const SQL: &str = "SELECT seq, session FROM ended_session WHERE seq > $1 ORDER BY seq LIMIT $2";
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows: Vec<(i64, Vec<u8>)> = sqlx::query_as(SQL).bind(behind).bind(limit).fetch_all(&self.pool).await?;
+        let read = async |behind: i64| sqlx::query_as(SQL).bind(behind).bind(limit).fetch_all(&self.pool).await;
+        let mut rows: Vec<(i64, Vec<u8>)> = read(behind).await?;
+        // A database that was restored, or took over without the last writes, numbers anew.
+        if rows.is_empty() && self.last_ended_session().await? < behind {
+            rows = read(0).await?;
+        }
         // All have the length of a hash; a row that somebody damaged names no session.
         Ok(rows.into_iter().map(|(seq, id)| (seq, id.try_into().unwrap_or_default())).collect())
     }

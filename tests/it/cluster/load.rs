@@ -18,13 +18,18 @@ const ROUND: [&str; 5] = ["/embed/default", "/session", "/api/v1/users/me", "/to
 impl Load {
     /// Each of these visitors, one request after the other.
     pub fn of(visitors: &[Visitor]) -> Self {
+        Self::on(visitors, &ROUND)
+    }
+
+    /// The same, with requests for these paths.
+    pub fn on(visitors: &[Visitor], paths: &'static [&'static str]) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let mut set = JoinSet::new();
         for visitor in visitors.iter().cloned() {
             let stop = Arc::clone(&stop);
             set.spawn(async move {
                 let mut answers = Vec::new();
-                for path in ROUND.iter().cycle() {
+                for path in paths.iter().cycle() {
                     if stop.load(Ordering::Relaxed) {
                         break;
                     }

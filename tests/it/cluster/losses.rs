@@ -61,3 +61,26 @@ async fn an_instance_that_is_killed_signs_nobody_out() {
         }
     }
 }
+
+/// A new version, one instance after the other: what a deployment does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rolling_restart_fails_no_request() {
+    for keeping in [Keeping::Postgres, Keeping::Both] {
+        let changes = [("SHUTDOWN_DELAY", "1s"), ("SHUTDOWN_GRACE", "5s")];
+        let mut stage = Stage::with(keeping, &[None, None, None], &changes).await;
+        let visitors = visitors(&stage).await;
+        let load = Load::of(&visitors);
+        for number in 0..3 {
+            let (mut socket, _) = stage.at(&visitors[0], number).socket("rolling").await.expect("a socket");
+            let code = tokio::task::block_in_place(|| stage.instances[number].stop());
+            assert_eq!(code, Some(0), "{}", stage.instances[number].log());
+            assert_eq!(socket.closed().await, Some(1001), "it is told that the server goes away");
+            stage.instances[number].start();
+            tokio::task::block_in_place(|| stage.instances[number].wait_until_ready());
+        }
+        assert_all_good(&load.end().await, 200);
+        for visitor in &visitors {
+            assert_eq!(visitor.get("/session").await.status, 200);
+        }
+    }
+}

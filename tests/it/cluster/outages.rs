@@ -99,6 +99,12 @@ async fn a_network_that_is_cut_or_falls_silent() {
     for keeping in [Keeping::Postgres, Keeping::Both] {
         let (stage, ada, mut socket, logins) = begin(keeping).await;
         let cable = stage.to_redis.as_ref().or(stage.to_postgres.as_ref()).expect("a cable");
+        cable.is(State::Slow);
+        crate::outlast(FORGOTTEN).await;
+        for path in ["/embed/default", "/token", "/session", "/api/v1/users/me"] {
+            assert_eq!(stage.at(&ada, 0).get(path).await.status, 200, "{path}: late, but whole");
+        }
+        cable.is(State::Whole);
         for (times, state) in [State::Broken, State::Silent].into_iter().enumerate() {
             // Somebody else came and went in between.
             let logins = logins + times;

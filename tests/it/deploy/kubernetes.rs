@@ -175,6 +175,8 @@ fn the_settings_of_the_config_map_are_good() {
         assert!(settings.contains(&format!("/{secret}\"")), "{secret}");
         fs::write(folder.path().join(secret), "forty characters of a secret for the test").expect("written");
     }
+    // Its content counts when there is something to connect to.
+    fs::write(folder.path().join("stores-ca.pem"), &KEY.certificate).expect("written");
     let mut check = binary::command(folder.path(), &["config", "check"]);
     let output = check.env("CONFIG_FILE", "config.toml").env("LISTEN", "0.0.0.0:8080").output().expect("it runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

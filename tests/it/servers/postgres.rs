@@ -1,7 +1,7 @@
 //! A real PostgreSQL server.
 
 use std::fs;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -18,10 +18,31 @@ pub struct Postgres {
     folder: TempDir,
     process: Option<Child>,
     pub port: u16,
+    more: Vec<String>,
 }
 
 impl Postgres {
     pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// With these files beside its data, which its settings may name.
+    pub fn with_files(files: &[(&str, &str)], more: &[&str]) -> Self {
+        let mut server = Self::with(&[]);
+        server.stop();
+        for (name, content) in files {
+            let file = server.folder.path().join("data").join(name);
+            fs::write(&file, content).expect("written");
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("ours");
+            give_to_postgres(&file);
+        }
+        server.more = more.iter().map(|&word| word.to_owned()).collect();
+        server.start_again();
+        server
+    }
+
+    fn with(more: &[&str]) -> Self {
+        let more = more.iter().map(|&word| word.to_owned()).collect();
         let folder = tempfile::tempdir().expect("a folder");
         let data = folder.path().join("data");
         fs::create_dir(&data).expect("a folder for it");
@@ -32,7 +53,7 @@ impl Postgres {
         let made =
             make.arg(&data).stdout(Stdio::null()).status().expect("PostgreSQL is installed: run `make setup-tests`");
         assert!(made.success(), "the database cluster can be made");
-        let mut server = Self { folder, process: None, port: free_port() };
+        let mut server = Self { folder, process: None, port: free_port(), more };
         server.start_again();
         server
     }
@@ -45,7 +66,7 @@ impl Postgres {
             .arg(self.folder.path().join("data"))
             .args(["-h", "127.0.0.1", "-p"])
             .arg(self.port.to_string());
-        command.arg("-k").arg(self.folder.path()).args(FAST).stderr(Stdio::null());
+        command.arg("-k").arg(self.folder.path()).args(FAST).args(&self.more).stderr(Stdio::null());
         let mut process = command.spawn().expect("the server starts");
         wait_for(&mut process, self.port, "PostgreSQL");
         self.process = Some(process);
@@ -71,6 +92,24 @@ impl Postgres {
         });
         assert!(made, "a database can be made");
         format!("postgres://portal@127.0.0.1:{port}/{name}")
+    }
+}
+
+impl Postgres {
+    /// Has the server do this.
+    pub fn say(&self, url: &str, sql: &str) {
+        for sql in sql.split("; ") {
+            let mut command = Command::new(program("psql"));
+            let done = command.args([url, "-q", "-v", "ON_ERROR_STOP=1", "-c", sql]).status();
+            assert!(done.expect("psql is there").success());
+        }
+    }
+
+    /// Whom it lets in, and how, from now on.
+    pub fn let_in_by(&self, rules: &str) {
+        let file = self.folder.path().join("data/pg_hba.conf");
+        fs::write(&file, rules).expect("written");
+        signal(self.process.as_ref().expect("it runs"), "HUP");
     }
 }
 

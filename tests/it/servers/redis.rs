@@ -53,6 +53,45 @@ impl Redis {
     }
 }
 
+/// The programs that name a master to whoever asks.
+pub struct Sentinel {
+    _folder: TempDir,
+    process: Child,
+    pub port: u16,
+}
+
+impl Sentinel {
+    /// Watches this server, under the name `portal`.
+    pub fn of(server: &Redis) -> Self {
+        let (folder, port) = (tempfile::tempdir().expect("a folder"), free_port());
+        let file = folder.path().join("sentinel.conf");
+        let settings = format!(
+            "bind 127.0.0.1\nport {port}\ndir {}\nsentinel monitor portal 127.0.0.1 {} 1\n",
+            folder.path().display(),
+            server.port
+        );
+        std::fs::write(&file, settings).expect("written");
+        let mut command = Command::new("redis-server");
+        let mut process = command.arg(file).arg("--sentinel").stdout(Stdio::null()).spawn().expect("it runs");
+        wait_for(&mut process, port, "the sentinel");
+        Self { _folder: folder, process, port }
+    }
+}
+
+impl Drop for Sentinel {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// What `redis-cli` is told to say to the server on this port.
+pub fn say(port: u16, words: &[&str]) {
+    let mut command = Command::new("redis-cli");
+    let told = command.args(["-p", &port.to_string()]).args(words).stdout(Stdio::null()).status();
+    assert!(told.expect("redis-cli is there").success());
+}
+
 impl Drop for Redis {
     fn drop(&mut self) {
         self.stop();

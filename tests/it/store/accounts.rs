@@ -23,7 +23,7 @@ pub async fn hold(pair: &Pair) {
     attempts_are_counted_by_all(pair).await;
 }
 
-async fn accounts_are_kept_once(Pair { here, there, now }: &Pair) {
+async fn accounts_are_kept_once(Pair { here, there, now, .. }: &Pair) {
     let ada = account("ada", "Ada@example.com");
     here.add_account(&ada, "hash", *now).await.expect("a new account");
     assert_eq!(there.account("ada").await.expect("it answers"), Some((ada.clone(), "hash".to_owned())));
@@ -38,7 +38,7 @@ async fn accounts_are_kept_once(Pair { here, there, now }: &Pair) {
 }
 
 async fn a_password_and_an_account_take_their_sessions_along(pair: &Pair) {
-    let Pair { here, there, now } = pair;
+    let Pair { here, there, now, .. } = pair;
     let first = pair.signed_in("password:ada").await;
     assert!(there.set_password("ada", "other", "password:ada").await.expect("it answers"));
     assert!(!here.has_session(first.session, *now).await.expect("it answers"));
@@ -52,7 +52,7 @@ async fn a_password_and_an_account_take_their_sessions_along(pair: &Pair) {
     assert_eq!(here.account("ada").await.expect("it answers"), None);
 }
 
-async fn attempts_are_counted_by_all(Pair { here, there, now }: &Pair) {
+async fn attempts_are_counted_by_all(Pair { here, there, now, .. }: &Pair) {
     let window = Duration::from_secs(60);
     let all = (0..40).map(|n| if n % 2 == 0 { here } else { there }.count_attempt("sign-in", *now, window));
     let mut counts: Vec<_> = join_all(all).await.into_iter().map(|count| count.expect("it answers").0).collect();

@@ -19,7 +19,7 @@ pub async fn hold(pair: &Pair) {
 }
 
 async fn of_two_logins_one_is_kept(pair: &Pair) {
-    let Pair { here, there, now } = pair;
+    let Pair { here, there, now, .. } = pair;
     let (ada, until) = (pair.signed_in("password:ada").await, pair.now + Duration::hours(1));
     // As large, and as negative, as such names get.
     let first = join_all((0..20_i64).map(|n| {
@@ -53,7 +53,7 @@ async fn of_two_logins_one_is_kept(pair: &Pair) {
 }
 
 async fn changes_are_of_the_version_that_is_there(pair: &Pair) {
-    let Pair { here, there, now } = pair;
+    let Pair { here, there, now, .. } = pair;
     let (ada, until, later) =
         (pair.signed_in("password:ada").await, *now + Duration::hours(1), *now + Duration::minutes(2));
     let held = Held::AccessToken;
@@ -75,7 +75,7 @@ async fn changes_are_of_the_version_that_is_there(pair: &Pair) {
 }
 
 async fn what_is_left_is_given_back_once(pair: &Pair) {
-    let Pair { here, there, now } = pair;
+    let Pair { here, there, now, .. } = pair;
     let until = *now + Duration::hours(1);
     for held in KINDS {
         while let Some(session) = here.held_left(held).await.expect("it answers").pop() {

@@ -13,7 +13,7 @@ pub async fn hold(pair: &Pair) {
     pauses_only_get_longer(pair).await;
 }
 
-async fn a_name_is_claimed_once(Pair { here, there, now }: &Pair) {
+async fn a_name_is_claimed_once(Pair { here, there, now, .. }: &Pair) {
     let until = *now + Duration::minutes(5);
     let claims = (0..30).map(|n| {
         let store = if n % 2 == 0 { here } else { there };
@@ -26,7 +26,7 @@ async fn a_name_is_claimed_once(Pair { here, there, now }: &Pair) {
     assert!(!there.keeps(Kind::PendingLogin, "ticket-1", *now).await.expect("it answers"), "kinds are apart");
 }
 
-async fn what_is_taken_is_gone(Pair { here, there, now }: &Pair) {
+async fn what_is_taken_is_gone(Pair { here, there, now, .. }: &Pair) {
     let until = *now + Duration::minutes(10);
     let value = vec![0, 255, 7, 10, 13];
     assert!(here.keep(Kind::PendingLogin, "state", value.clone(), until).await.expect("it answers"));
@@ -37,7 +37,7 @@ async fn what_is_taken_is_gone(Pair { here, there, now }: &Pair) {
     assert_eq!(there.take(Kind::PendingLogin, "late", until).await.expect("it answers"), None, "it has expired");
 }
 
-async fn a_lock_is_one_instances_at_a_time(Pair { here, there, now }: &Pair) {
+async fn a_lock_is_one_instances_at_a_time(Pair { here, there, now, .. }: &Pair) {
     let until = *now + Duration::seconds(40);
     let locks = (0..30).map(|n| if n % 2 == 0 { here } else { there }.lock("work", until, *now));
     let mut taken: Vec<_> = join_all(locks).await.into_iter().filter_map(|lock| lock.expect("it answers")).collect();
@@ -53,7 +53,7 @@ async fn a_lock_is_one_instances_at_a_time(Pair { here, there, now }: &Pair) {
     here.unlock(last).await.expect("it answers");
 }
 
-async fn pauses_only_get_longer(Pair { here, there, now }: &Pair) {
+async fn pauses_only_get_longer(Pair { here, there, now, .. }: &Pair) {
     assert_eq!(there.paused("tenant", *now).await.expect("it answers"), None);
     let (short, long) = (*now + Duration::seconds(10), *now + Duration::seconds(50));
     for until in [short, long, short] {

@@ -17,7 +17,7 @@ pub async fn hold(pair: &Pair) {
     a_whole_list_is_taken_in_at_once(pair).await;
 }
 
-async fn a_subject_is_one_identitys(Pair { here, there, now }: &Pair) {
+async fn a_subject_is_one_identitys(Pair { here, there, now, .. }: &Pair) {
     let claims = join_all((0..20).map(|n| {
         let store = if n % 2 == 0 { here } else { there };
         async move {
@@ -59,7 +59,7 @@ async fn the_first_answer_counts(Pair { here, there, .. }: &Pair) {
     assert_eq!(here.standing("oidc:nobody").await.expect("it answers").found, Some(Found::NotOne));
 }
 
-async fn the_list_gives_and_takes(Pair { here, there, now }: &Pair) {
+async fn the_list_gives_and_takes(Pair { here, there, now, .. }: &Pair) {
     let held = here.claim("password:bob", "bob", Spelling::Held, *now).await.expect("it answers");
     assert!(matches!(held, Claim::Held { .. }));
     let listing = there.list_subject(&listed("password:ada", "Bob"), false, *now).await.expect("it answers");
@@ -78,7 +78,7 @@ async fn the_list_gives_and_takes(Pair { here, there, now }: &Pair) {
     assert_eq!(*here.standing("password:ada").await.expect("it answers"), Default::default());
 }
 
-async fn a_whole_list_is_taken_in_at_once(Pair { here, there, now }: &Pair) {
+async fn a_whole_list_is_taken_in_at_once(Pair { here, there, now, .. }: &Pair) {
     let line = |number, identity: &str, subject: &str| Line { number, entry: listed(identity, subject) };
     let mut import = here.begin_import().await.expect("it answers");
     let lines: Vec<_> =

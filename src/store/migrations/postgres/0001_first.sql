@@ -1,4 +1,4 @@
--- All tables as the SQLite database has them after its fifth step; what each is for is told there. Texts are ordered by their
+-- All tables as the SQLite database has them after its sixth step; what each is for is told there. Texts are ordered by their
 -- bytes, so that lists have the same order in both. Times are seconds since 1970, UTC.
 
 -- The time by the database's clock: all instances have the same. SQLite has a function of this name.
@@ -76,6 +76,7 @@ CREATE TABLE ended_session (
     session  BYTEA  NOT NULL,
     ended_at BIGINT NOT NULL
 );
+CREATE INDEX ended_session_ended_at ON ended_session (ended_at);
 
 -- What belongs to a session goes with it, and everybody is told. The lock is taken last, when there is nothing more to wait for:
 -- it makes the order of the numbers that of the commits, so that whoever reads on from the last number misses nothing.
