@@ -65,7 +65,21 @@ impl Store {
         now: OffsetDateTime,
         window: Duration,
     ) -> Result<(u32, OffsetDateTime), Error> {
-        expiring!(self.count_attempt(&hash(what.as_bytes()), now, window))
+        self.count_attempts(what, 1, now, window).await
+    }
+
+    /// Counts so many more attempts on `what` at once, as [`Store::count_attempt`] counts one.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn count_attempts(
+        &self,
+        what: &str,
+        many: u32,
+        now: OffsetDateTime,
+        window: Duration,
+    ) -> Result<(u32, OffsetDateTime), Error> {
+        expiring!(self.count_attempts(&hash(what.as_bytes()), many, now, window))
     }
 
     /// How many attempts on `what` are counted now, and when the count starts anew.

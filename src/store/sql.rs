@@ -175,22 +175,24 @@ impl Sql {
         Ok(removed.rows_affected() == 1)
     }
 
-    pub(super) async fn count_attempt(
+    pub(super) async fn count_attempts(
         &self,
         id: &[u8],
+        many: u32,
         now: OffsetDateTime,
         window: Duration,
     ) -> Result<(u32, OffsetDateTime), Error> {
         let (count, until): (i64, i64) = sqlx::query_as(
-            "INSERT INTO attempt (id, count, expires_at) VALUES ($1, 1, $3)
+            "INSERT INTO attempt (id, count, expires_at) VALUES ($1, $4, $3)
              ON CONFLICT (id) DO UPDATE SET
-                 count = CASE WHEN attempt.expires_at <= $2 THEN 1 ELSE attempt.count + 1 END,
+                 count = CASE WHEN attempt.expires_at <= $2 THEN $4 ELSE attempt.count + $4 END,
                  expires_at = CASE WHEN attempt.expires_at <= $2 THEN $3 ELSE attempt.expires_at END
              RETURNING count, expires_at",
         )
         .bind(id)
         .bind(self.skew.theirs(now))
         .bind(self.skew.theirs(now + window))
+        .bind(i64::from(many))
         .fetch_one(&self.pool)
         .await?;
         Ok((u32::try_from(count).unwrap_or(u32::MAX), self.skew.ours(until)))

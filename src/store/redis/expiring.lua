@@ -224,15 +224,15 @@ function operations.left(kind, most)
     end
 end
 
-function operations.count(id, now, moment)
+function operations.count(id, many, now, moment)
     local name = key('c', id)
     local ends = call('HGET', name, 'e')
     if not ends or tonumber(ends) <= tonumber(now) then
-        call('HSET', name, 'n', 1, 'e', moment)
+        call('HSET', name, 'n', many, 'e', moment)
         call('EXPIREAT', name, moment + HOUR)
-        return { 1, tonumber(moment) }
+        return { tonumber(many), tonumber(moment) }
     end
-    return { call('HINCRBY', name, 'n', 1), tonumber(ends) }
+    return { call('HINCRBY', name, 'n', many), tonumber(ends) }
 end
 
 function operations.forgive(id)

@@ -177,14 +177,15 @@ impl Redis {
         Ok(ended.into_iter().map(|(id, number)| (number, id.try_into().unwrap_or_default())).collect())
     }
 
-    pub(in crate::store) async fn count_attempt(
+    pub(in crate::store) async fn count_attempts(
         &self,
         id: &[u8],
+        many: u32,
         now: OffsetDateTime,
         window: Duration,
     ) -> Result<(u32, OffsetDateTime), Error> {
         let (until, now) = (self.skew.theirs(now + window), self.skew.theirs(now));
-        let (count, until): (u32, i64) = self.run("count", |call| call.arg(id).arg(now).arg(until)).await?;
+        let (count, until): (u32, i64) = self.run("count", |call| call.arg(id).arg(many).arg(now).arg(until)).await?;
         Ok((count, self.skew.ours(until)))
     }
 

@@ -21,6 +21,7 @@ pub async fn hold(pair: &Pair) {
     accounts_are_kept_once(pair).await;
     a_password_and_an_account_take_their_sessions_along(pair).await;
     attempts_are_counted_by_all(pair).await;
+    several_attempts_are_counted_at_once(pair).await;
 }
 
 async fn accounts_are_kept_once(Pair { here, there, now, .. }: &Pair) {
@@ -68,4 +69,21 @@ async fn attempts_are_counted_by_all(Pair { here, there, now, .. }: &Pair) {
     assert_eq!(there.count_attempt("sign-in", later, window).await.expect("it answers").0, 1, "and a new one begins");
     assert_eq!(here.attempts("nothing", *now).await.expect("it answers"), None);
     here.forgive_attempt("nothing").await.expect("it answers");
+}
+
+async fn several_attempts_are_counted_at_once(Pair { here, there, now }: &Pair) {
+    let window = Duration::from_secs(60);
+    let all = (0..20).map(|n| if n % 2 == 0 { here } else { there }.count_attempts("blocks", 7, *now, window));
+    let mut counts: Vec<_> = join_all(all).await.into_iter().map(|count| count.expect("it answers").0).collect();
+    counts.sort_unstable();
+    assert_eq!(counts, (1..=20).map(|n| n * 7).collect::<Vec<_>>(), "each has a block of its own");
+    let (count, until) = there.count_attempt("blocks", *now, window).await.expect("it answers");
+    assert_eq!((count, until.unix_timestamp()), (141, (*now + window).unix_timestamp()));
+    let later = *now + window;
+    let (count, until) = here.count_attempts("blocks", 5, later, window).await.expect("it answers");
+    assert_eq!(
+        (count, until.unix_timestamp()),
+        (5, (later + window).unix_timestamp()),
+        "a new window begins with them"
+    );
 }
