@@ -237,6 +237,10 @@ const UNREACHABLE = {
 /** What our server could not do for the visitor. @type {Readonly<Record<string, Verdict>>} */
 const OUR_CODES = {
   busy: CROWDED,
+  too_many_requests: {
+    what: "This page was asked for too often within a minute.",
+    advice: "Nothing is wrong with your account. Wait a minute, then try again. Close other tabs that show it.",
+  },
   tenant_unreachable: UNREACHABLE,
   tenant_timeout: UNREACHABLE,
   tenant_refused: {

@@ -105,6 +105,7 @@ test("each refusal has its sentence and its way forward", async () => {
     [ours(403, "denied"), /^Words of ours/, undefined],
     [ours(403, "tenant_refused"), /^Qlik Cloud did not let this portal sign you in/, undefined],
     [ours(502, "tenant_unreachable"), /^Qlik Cloud cannot be reached/, undefined],
+    [ours(429, "too_many_requests", { "retry-after": "42" }), /^This page was asked for too often/, undefined],
     [ours(500, "internal"), /^This portal has a problem/, undefined],
     [json(200, { token: "x" }), /does not understand/, undefined],
     [() => Response.error(), /does not understand/, undefined],
@@ -121,4 +122,14 @@ test("each refusal has its sentence and its way forward", async () => {
   }
   const lost = await tokens.fetch(signal).catch((/** @type {any} */ thrown) => thrown);
   assert.equal(lost.message, "This portal cannot be reached.");
+});
+
+test("whoever comes too often is told when to come back, and gets a token then", async () => {
+  answers = [ours(429, "too_many_requests", { "retry-after": "42" }), token("t2")];
+  const asking = tokens.take();
+  await settled();
+  assert.equal(told[0].wait, 42);
+  assert.equal(tokens.isAwaited, true);
+  await tokens.fetch(signal);
+  assert.equal(await asking, "t2");
 });

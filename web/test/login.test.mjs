@@ -267,3 +267,22 @@ test("without AbortSignal.any a request still ends with its run", async () => {
     restore();
   }
 });
+
+test("our server says when it gives tokens again, and the page waits so long", async () => {
+  script["/api/v1/users/me"] = [NOBODY];
+  script["/token/default"] = [
+    () =>
+      Response.json(
+        { error: "too_many_requests", message: "Words of ours. Try again in 42 seconds.", request_id: "r1" },
+        { status: 429, headers: { "retry-after": "42" } },
+      ),
+  ];
+  await assert.rejects(signIn(page, signal), (problem) => {
+    assert.equal(problem.message, "This page was asked for too often within a minute.");
+    assert.match(problem.advice, /Wait a minute/);
+    assert.equal(problem.wait, 42);
+    assert.match(problem.detail, /token: 429 · too_many_requests/);
+    return true;
+  });
+  assert.deepEqual(paths(), ["/api/v1/users/me", "/token/default"], "nobody is asked before");
+});

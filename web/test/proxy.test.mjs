@@ -124,6 +124,15 @@ test("a pause that our server asks for is kept", async () => {
   });
 });
 
+test("a limit of our own server is told as that, with the pause until it is over", async () => {
+  script["GET /api/v1/users/me"] = [ours(429, "too_many_requests", { "retry-after": "42" })];
+  await assert.rejects(signInThroughProxy(same, signal), (problem) => {
+    assert.match(problem.message, /^This page was asked for too often/);
+    assert.equal(problem.wait, 42);
+    return true;
+  });
+});
+
 test("a way that leads nowhere is told as such", async () => {
   script["GET /api/v1/users/me"] = [GONE, ours(404, "not_found")];
   for (const _ of [1, 2]) await assert.rejects(signInThroughProxy(same, signal), /own way to Qlik Cloud does not work/);
