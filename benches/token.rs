@@ -278,6 +278,7 @@ fn settings(folder: &Path, address: SocketAddr) -> Env {
         ("QLIK_JWT_KEY_ID", "key-1"),
         ("QLIK_JWT_PRIVATE_KEY_FILE", &folder.join("key.pem").display().to_string()),
         ("DATABASE_URL", &format!("sqlite:{}", folder.join("bench.db").display())),
+        ("RATE_LIMIT_TOKEN", "off"),
         ("LISTEN", &address.to_string()),
         ("PUBLIC_URL", &format!("http://{address}")),
     ]

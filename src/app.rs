@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Server, SessionAges};
 use crate::data::Data;
 use crate::identity::Source;
+use crate::limits::{self, Limits};
 use crate::pages::{Gallery, Pages};
 use crate::proxy::sockets::Sockets;
 use crate::proxy::{self, Proxy};
@@ -45,6 +46,8 @@ pub struct Parts {
     pub proxy: Proxy,
     /// The pages for administrators, when there are any.
     pub admin: Option<Arc<Administration>>,
+    /// How often who may ask for what; [`Lasting::limits`] counts.
+    pub quotas: limits::Settings,
     lasting: Arc<Lasting>,
 }
 
@@ -75,6 +78,8 @@ pub struct Lasting {
     pub session: SessionAges,
     /// What is remembered.
     pub store: Store,
+    /// Counts how often who asks for what.
+    pub limits: Limits,
     /// The engine sockets that are open.
     pub sockets: Sockets,
     /// The time.
@@ -122,6 +127,7 @@ impl Lasting {
             oidc,
             tickets,
             session: config.session,
+            limits: Limits::new(store.clone()),
             store,
             sockets: Sockets::new(),
             since: clock.now(),
@@ -161,6 +167,7 @@ impl App {
             data: data.transpose().context(NO_CLIENT)?,
             gallery: config.gallery,
             admin,
+            quotas: config.limits,
             lasting: Arc::new(lasting),
         })))
     }
@@ -182,6 +189,7 @@ impl App {
             data: self.data.as_ref().map(|data| data.with(config.data)),
             gallery: config.gallery,
             admin: admin.map(Arc::new),
+            quotas: config.limits,
             lasting,
         }))
     }

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use uuid::Uuid;
 
 use crate::identity::{Identity, Source};
-use crate::metrics::{self, AccessToken, TenantLogin, Token};
+use crate::metrics::{self, AccessToken, Limit, TenantLogin, Token};
 
 pub mod file;
 mod recent;
@@ -141,6 +141,15 @@ pub enum Event<'a> {
     },
     /// Somebody who is no administrator asked for a page for administrators.
     AdminRefused(&'a Identity),
+    /// Somebody is turned away by a limit, for the first time in its window.
+    RateLimited {
+        /// Which limit.
+        limit: Limit,
+        /// Who, where that is by whom it counts; else it is the address.
+        identity: Option<&'a Identity>,
+        /// How much was too much.
+        reason: &'a dyn Display,
+    },
 }
 
 /// Who did not get what, and why.
@@ -170,6 +179,7 @@ struct Line<'a> {
     page: Option<&'a str>,
     rule: Option<&'a str>,
     headers: Option<&'a dyn Display>,
+    limit: Option<&'a str>,
     ended: Option<u64>,
     reason: Option<&'a dyn Display>,
 }
@@ -271,6 +281,13 @@ impl<'a> Event<'a> {
             Self::AdminRefused(identity) => {
                 Line { warning: true, identity: Some(Person(identity)), ..what("administration refused") }
             }
+            Self::RateLimited { limit, identity, reason } => Line {
+                warning: true,
+                identity: identity.map(Person),
+                limit: Some(limit.word()),
+                reason: Some(reason),
+                ..what("rate limited")
+            },
         }
     }
 }
@@ -300,7 +317,9 @@ fn count(event: &Event<'_>) {
         | Event::SessionsEnded { .. }
         | Event::AdminLooked { .. }
         | Event::DoctorRun { .. }
-        | Event::AdminRefused(_) => {}
+        | Event::AdminRefused(_)
+        // Counted with each request that is turned away, and not only with the first.
+        | Event::RateLimited { .. } => {}
     }
 }
 
@@ -322,6 +341,7 @@ pub fn record(caller: impl Into<Option<Caller>>, event: &Event<'_>) {
                 page = line.page,
                 rule = line.rule,
                 headers = line.headers.map(display),
+                limit = line.limit,
                 ended = line.ended,
                 reason = line.reason.map(display),
                 request_id = caller.map(|caller| display(caller.request.simple())),

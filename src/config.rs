@@ -18,7 +18,7 @@ use crate::pages::{Gallery, Pages};
 use crate::qlik::api::Access;
 use crate::qlik::{Tenant, token};
 use crate::store;
-use crate::{access_token, audit, auth, data, subjects, tenant_session, traces};
+use crate::{access_token, audit, auth, data, limits, subjects, tenant_session, traces};
 
 mod admin;
 mod again;
@@ -35,6 +35,7 @@ mod oidc;
 mod page;
 mod problem;
 mod proxy;
+mod rates;
 mod reader;
 mod server;
 mod set_up;
@@ -104,6 +105,8 @@ pub struct Config {
     pub store: store::Settings,
     /// How long sessions live.
     pub session: SessionAges,
+    /// How often who may ask for what.
+    pub limits: limits::Settings,
     /// The pages for administrators, when there are any.
     pub admin: Option<Admin>,
     /// What operators see of it.
@@ -270,6 +273,7 @@ fn load_from(sources: &Sources, now: OffsetDateTime) -> Result<Loaded, Problems>
     let gallery = gallery::read(&mut reader, &mut pages, &data);
     let store = stores::read(&mut reader);
     let session = server::session(&mut reader);
+    let limits = rates::read(&mut reader);
     let admin_groups = admin::groups(&mut reader, server.as_ref(), pages.as_ref());
     reader.report_strangers();
     let (hints, shown) = reader.finish()?;
@@ -301,6 +305,7 @@ fn load_from(sources: &Sources, now: OffsetDateTime) -> Result<Loaded, Problems>
             access: access?,
             store: store?,
             session: session?,
+            limits: limits?,
             admin,
             observed,
         };

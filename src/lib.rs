@@ -13,7 +13,7 @@
 //! | 6 | [`config`]: checked settings, or every problem at once · [`data`]: what an app has, without a chart |
 //! | 5 | [`tenant_session`]: the tenant's sessions, kept for our visitors · [`access_token`]: their access tokens; below both, [`errand`]: what the tenant is asked for |
 //! | 4 | [`subjects`]: who an identity is to Qlik, and whose a subject is · [`proxy`]: what passes between browser and tenant |
-//! | 3 | [`auth`]: who the visitor is · [`qlik`]: the tenant, the key, the tokens |
+//! | 3 | [`auth`]: who the visitor is · [`qlik`]: the tenant, the key, the tokens; below both, [`limits`]: how often |
 //! | 2 | [`store`]: what must be remembered · [`mapping`]: from identity to subject · [`pages`]: what there is to see · [`audit`]: what happened |
 //! | 1 | [`identity`]: the people · [`origin`]: the places · [`clock`]: the time · [`client`]: calls to others · [`advice`]: what answers mean · [`metrics`]: what is counted · [`traces`]: where time goes |
 //!
@@ -42,6 +42,7 @@ pub mod demo;
 pub mod doctor;
 pub mod errand;
 pub mod identity;
+pub mod limits;
 pub mod mapping;
 pub mod metrics;
 pub mod origin;

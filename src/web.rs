@@ -31,6 +31,7 @@ mod flow;
 mod front;
 mod gallery;
 mod health;
+mod limited;
 mod login;
 pub mod observed;
 mod policy;
@@ -77,24 +78,11 @@ fn pages(app: &App, headers: security::Headers) -> Router {
         .route("/hand-over", post(proxy::entry::begin))
         .route("/flow", post(flow::remember))
         .layer(CompressionLayer::new());
-    let mut sign_in = Router::new().route("/login", get(login::form));
-    if app.guests {
-        sign_in = sign_in.route("/login", post(login::guest::check));
-    } else if app.sign_in.contains(&Source::Password) {
-        sign_in = sign_in.route("/login", post(login::password::check));
-    }
-    if app.oidc.is_some() {
-        sign_in = sign_in
-            .route("/login/oidc", get(login::oidc::start))
-            .route("/login/oidc/callback", get(login::oidc::finish).layer(from_fn(security::hide_address)))
-            .route("/login/oidc/logout", post(login::oidc::end));
-    }
-    if app.sign_in.contains(&Source::Ticket) {
-        sign_in = sign_in.route(HAND_OVER, get(login::ticket::by_link).post(login::ticket::by_form));
-    }
+    let sign_in = sign_in(app);
     let tokens = Router::new()
         .route("/token", get(token::issue_default))
         .route("/token/{slug}", get(token::issue))
+        .route_layer(from_fn_with_state(app.clone(), limited::token))
         .layer(from_fn_with_state(app.clone(), security::check_token_origin));
     // To who is no administrator, no method says that there is something.
     let no_method = || any(admin::no_such_method);
@@ -115,8 +103,9 @@ fn pages(app: &App, headers: security::Headers) -> Router {
 
     let mut visitors = pages.merge(sign_in).merge(tokens);
     if app.access_tokens.is_some() {
+        let limit = from_fn_with_state(app.clone(), limited::access_token);
         let components = Router::new()
-            .route("/access-token", post(access_token::give))
+            .route("/access-token", post(access_token::give).route_layer(limit))
             .route("/app-sheets", get(data::sheets))
             .route("/hypercube", get(data::table))
             .route("/user-attributes", get(data::attributes))
@@ -159,6 +148,29 @@ fn pages(app: &App, headers: security::Headers) -> Router {
             DefaultBodyLimit::max(LARGEST_BODY),
         ))
         .with_state(app.clone())
+}
+
+/// Signing in, by each way that is open. What may be an attempt is limited; to look at the page is free.
+fn sign_in(app: &App) -> Router<App> {
+    let limit = || from_fn_with_state(app.clone(), limited::sign_in);
+    let mut sign_in = Router::new().route("/login", get(login::form));
+    if app.guests {
+        sign_in = sign_in.route("/login", post(login::guest::check).route_layer(limit()));
+    } else if app.sign_in.contains(&Source::Password) {
+        sign_in = sign_in.route("/login", post(login::password::check).route_layer(limit()));
+    }
+    if app.oidc.is_some() {
+        let finish = get(login::oidc::finish).route_layer(limit()).layer(from_fn(security::hide_address));
+        sign_in = sign_in
+            .route("/login/oidc", get(login::oidc::start).route_layer(limit()))
+            .route("/login/oidc/callback", finish)
+            .route("/login/oidc/logout", post(login::oidc::end));
+    }
+    if app.sign_in.contains(&Source::Ticket) {
+        let hand_over = get(login::ticket::by_link).post(login::ticket::by_form);
+        sign_in = sign_in.route(HAND_OVER, hand_over.route_layer(limit()));
+    }
+    sign_in
 }
 
 /// `Origin` and `Sec-Fetch-Site` instead of hidden form fields. The public origin is listed for proxies that rewrite

@@ -84,6 +84,7 @@ fn fields(caller: Option<Caller>, line: &Line<'_>) -> Vec<(&'static str, String)
         ("page", text(line.page)),
         ("rule", text(line.rule)),
         ("headers", text(line.headers)),
+        ("limit", text(line.limit)),
         ("ended", text(line.ended)),
         ("reason", text(line.reason)),
         ("request_id", text(caller.map(|caller| caller.request.simple()))),

@@ -1,6 +1,6 @@
 //! Local accounts: argon2id hashes, throttled, and silent about which names exist.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
 use crate::identity::{Account, Identity};
+use crate::limits::network;
 use crate::store::{self, Store};
 
 /// Attempts on one account within [`WINDOW`]; good ones do not count.
@@ -123,14 +124,6 @@ impl Passwords {
             fits & hash.is_some_and(|hash| Argon2::default().verify_password(password, &hash).is_ok())
         });
         Ok(check.await.unwrap_or(false))
-    }
-}
-
-/// Whoever has an IPv6 address has all 2^64 of its network (RFC 4291, section 2.5.4), and could guess from each.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
     }
 }
 

@@ -62,6 +62,10 @@ pub const SETTINGS: &[Setting] = &[
     setting("TRUSTED_PROXIES").live(),
     setting("FRAME_ANCESTORS").or("'self'").live(),
     setting("TOKEN_ALLOWED_ORIGINS").live(),
+    setting("RATE_LIMIT_SIGN_IN").or("60").live(),
+    setting("RATE_LIMIT_TOKEN").or("120").live(),
+    setting("RATE_LIMIT_ACCESS_TOKEN").or("120").live(),
+    setting("RATE_LIMIT_PROXY").or("off").live(),
     setting("SHUTDOWN_DELAY").or("0s").live(),
     setting("SHUTDOWN_GRACE").or("20s").live(),
     setting("LOG_FORMAT").or("text"),
@@ -176,6 +180,7 @@ pub const OURS: &[&str] = &[
     "GALLERY_",
     "DATABASE_",
     "SESSION_STORE_",
+    "RATE_LIMIT_",
 ];
 
 /// Standard names, of which other programs know more than we do: one that is not known here is no typing error.

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use crate::advice::{self, Advice, Answer, At, Silent};
 use crate::auth::{header, oidc, ticket};
 use crate::mapping::Denied;
+use crate::metrics::Limit;
 use crate::qlik::{token, users};
 use crate::{data, errand, proxy, store, subjects};
 
@@ -88,6 +89,14 @@ pub enum Error {
     /// Nothing came back from the tenant.
     #[error(transparent)]
     Passage(#[from] proxy::Error),
+    /// Too often within a minute.
+    #[error("the limit for {} is reached", .limit.word())]
+    Limited {
+        /// Which one.
+        limit: Limit,
+        /// How many seconds until another try makes sense.
+        seconds: u64,
+    },
     /// A template did not render.
     #[error(transparent)]
     Render(#[from] askama::Error),
@@ -144,6 +153,7 @@ impl Error {
             Self::LongTarget => StatusCode::URI_TOO_LONG,
             Self::NoSuchMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::UnlistedApp => StatusCode::FORBIDDEN,
+            Self::Limited { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::NotRepeated | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Self::TenantRefuses => StatusCode::BAD_GATEWAY,
             Self::Errand(problem) => failure::of_errand(problem).status,
@@ -184,6 +194,7 @@ impl Error {
                 | Self::UnclearHeaders(_)
                 | Self::Ticket(_)
                 | Self::Denied(_)
+                | Self::Limited { .. }
         )
     }
 }

@@ -17,9 +17,10 @@ use super::error::{Error, Wants};
 use super::security::Headers;
 use super::trail::{Journey, RequestId};
 use super::visitor::Visit;
-use super::{address, error, upstream};
+use super::{address, error, limited, upstream};
 use crate::app::App;
 use crate::audit::Caller;
+use crate::limits::{Standing, Whom};
 use crate::metrics;
 use crate::origin::Origin;
 use crate::proxy::sockets::SESSION_ENDED;
@@ -33,7 +34,7 @@ mod own;
 mod pass;
 mod socket;
 
-use guest::{Guests, cookie_name};
+use guest::{Guest, Guests, cookie_name};
 
 /// Paths of ours. None of them is ever the tenant's, whatever `PROXY_PATHS` says.
 const OURS: [&str; 19] = [
@@ -165,14 +166,17 @@ impl Gate {
 
     /// The answer to what is no page of ours.
     async fn answer(&self, head: &Head, target: Result<Target, Refused>, request: Request) -> Response {
+        let mut standing = None;
         let passed = match target {
-            Ok(target) => self.pass(head, &target, request).await,
+            Ok(target) => self.pass(head, &target, request, &mut standing).await,
             Err(Refused::NotAllowed) => return Box::pin(self.elsewhere(head, request)).await,
             Err(Refused::Malformed(why)) => Err(Error::BadTarget(why)),
             Err(Refused::TooLong) => Err(Error::LongTarget),
             Err(Refused::Method) => Err(Error::NoSuchMethod),
         };
-        passed.unwrap_or_else(|problem| self.failed(head, problem))
+        let mut response = passed.unwrap_or_else(|problem| self.failed(head, problem));
+        limited::tell(response.headers_mut(), standing);
+        response
     }
 
     fn origin(&self, place: Place) -> &Origin {
@@ -189,7 +193,14 @@ impl Gate {
         }
     }
 
-    async fn pass(&self, head: &Head, target: &Target, mut request: Request) -> Result<Response, Error> {
+    /// Passes it on, or says why not; and how the limit of its visitor stands, if they have one.
+    async fn pass(
+        &self,
+        head: &Head,
+        target: &Target,
+        mut request: Request,
+        standing: &mut Option<Standing>,
+    ) -> Result<Response, Error> {
         let (Self { app, memory: Memory(parts), .. }, Head { place, id, .. }) = (self, head);
         let origin = origins::check(app, &request)?;
         let mut response = if origins::is_preflight(&request) {
@@ -208,12 +219,19 @@ impl Gate {
                 found => found?,
             };
             upstream::agree(*place == Place::Portal, guest.identity(), asserted.as_ref())?;
-            if request.headers().contains_key(UPGRADE) {
-                Box::pin(socket::open(app, &parts.guests, &guest, caller, target, request)).await?
-            } else if let Some(answer) = own::for_visitor(target, request.method()) {
-                answer
-            } else {
-                pass::on(app, &guest, caller, target, request).await?
+            let is_socket = request.headers().contains_key(UPGRADE);
+            match own::for_visitor(target, request.method()).filter(|_| !is_socket) {
+                Some(answer) => answer,
+                None => {
+                    let refused;
+                    (*standing, refused) = count(app, &guest, caller).await;
+                    refused.map_or(Ok(()), Err)?;
+                    if is_socket {
+                        Box::pin(socket::open(app, &parts.guests, &guest, caller, target, request)).await?
+                    } else {
+                        pass::on(app, &guest, caller, target, request).await?
+                    }
+                }
             }
         };
         origins::share(response.headers_mut(), origin);
@@ -308,6 +326,17 @@ impl Memory {
             }
         });
     }
+}
+
+/// Counts a request of a visitor that is to be passed on; mostly without a look at the store.
+async fn count(app: &App, guest: &Guest, caller: Caller) -> (Option<Standing>, Option<Error>) {
+    let Some(quota) = app.quotas.proxy else { return (None, None) };
+    let (counter, now) = (guest.counter(), app.clock.now());
+    let verdict = match counter.take(quota, now) {
+        None => Box::pin(app.limits.count(counter, quota, now)).await,
+        known => known,
+    };
+    limited::judge(verdict, Whom::Identity(guest.identity()), caller)
 }
 
 /// As what it is counted.

@@ -1,7 +1,9 @@
 //! The session as handlers see it: who is signed in, and since when.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use axum::Json;
-use axum::extract::{FromRequestParts, State};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode};
 use base64::Engine;
@@ -322,10 +324,27 @@ impl SignedIn {
     }
 }
 
+/// What a layer has found out about the visitor, for the one that asks next. Requests have to be clones of themselves, which
+/// failures are not.
+#[derive(Clone)]
+struct Found(Arc<Mutex<Option<Result<SignedIn, Error>>>>);
+
+impl SignedIn {
+    /// Leaves to the handler what a layer before it has found out, so that a store that does not answer is waited for once.
+    pub fn hand_on(found: Result<Self, Error>, request: &mut Request) {
+        request.extensions_mut().insert(Found(Arc::new(Mutex::new(Some(found)))));
+    }
+}
+
 impl FromRequestParts<App> for SignedIn {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
+        if let Some(Found(found)) = parts.extensions.remove()
+            && let Some(found) = found.lock().unwrap_or_else(PoisonError::into_inner).take()
+        {
+            return found;
+        }
         let session = Session::from_request_parts(parts, app).await.map_err(|(_, why)| Error::Broken(why))?;
         if let Some(mut visit) = Visit::current(app, &session).await? {
             if visit.is_due(app.clock.now()) {

@@ -17,6 +17,7 @@ mod file;
 mod observed;
 mod pages;
 mod proxy;
+mod rates;
 
 fn load(changes: &[(&str, &str)]) -> Result<Loaded, Problems> {
     let folder = tempfile::tempdir().expect("a folder");

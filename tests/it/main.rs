@@ -19,6 +19,7 @@ mod header;
 mod headers;
 mod identity;
 mod keygen;
+mod limits;
 mod mapping;
 mod metrics;
 mod mixing;

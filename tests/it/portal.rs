@@ -111,6 +111,18 @@ impl Portal {
         Self::on(tempfile::tempdir().expect("a folder"), self.env.clone(), self.clock.clone()).await
     }
 
+    /// This instance, once it has read these settings in place of those that it began with.
+    pub fn with_other(&self, changes: &[(&str, &str)]) -> Front {
+        let mut env = self.env.clone();
+        env.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let loaded = config::load(&env, self.clock.now()).unwrap_or_else(|problems| panic!("{problems}"));
+        web::front(self.app.renewed(loaded.config))
+    }
+
+    pub fn front(&self) -> Front {
+        self.front.clone()
+    }
+
     pub fn folder(&self) -> &std::path::Path {
         self.folder.path()
     }
@@ -150,6 +162,11 @@ pub struct Answer {
 }
 
 impl Browser {
+    /// The same browser, whose requests are answered elsewhere.
+    pub fn through(&self, front: Front) -> Self {
+        Self { front, ..self.clone() }
+    }
+
     /// Opens an address in the window.
     pub async fn open(&mut self, path: &str) -> Answer {
         let navigation = [("sec-fetch-dest", "document"), ("sec-fetch-mode", "navigate"), ("sec-fetch-site", "none")];

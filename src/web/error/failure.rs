@@ -8,6 +8,7 @@ use crate::auth::{oidc, ticket};
 use crate::data;
 use crate::errand;
 use crate::mapping::Denied;
+use crate::metrics::Limit;
 use crate::qlik::engine;
 use crate::qlik::token;
 
@@ -135,6 +136,7 @@ impl Failure {
                 message: "Qlik Cloud did not answer. Try again shortly.".to_owned(),
                 ..failure
             },
+            Error::Limited { limit, seconds } => Self::of_limit(*limit, *seconds, failure),
             Error::Token(token::Error::Saturated { retry_after }) => {
                 Self { code: "busy", retry_after: Some(retry_after.as_secs().max(1)), ..failure }
             }
@@ -164,6 +166,18 @@ impl Failure {
             _ => "Qlik Cloud did not give the data.".to_owned(),
         };
         Self { code, title, message, advice: sentence.map(|sentence| sentence.advice), retry_after, ..failure }
+    }
+
+    fn of_limit(limit: Limit, seconds: u64, failure: Self) -> Self {
+        let second = if seconds == 1 { "second" } else { "seconds" };
+        let (what, way) = match limit {
+            Limit::SignIn => ("Too many attempts to sign in came from your network within a minute.", AGAIN),
+            Limit::Token | Limit::AccessToken | Limit::Proxy => {
+                ("Your account has asked for more than this portal gives within a minute.", START)
+            }
+        };
+        let message = format!("{what} Try again in {seconds} {second}.");
+        Self { message, way: Some(way), retry_after: Some(seconds), ..failure }
     }
 
     /// Every page is closed to this person, the start page too: the only way on is to be somebody else.
@@ -221,6 +235,9 @@ impl Failure {
             }
             StatusCode::PAYLOAD_TOO_LARGE => {
                 ("too_large", "That was too much", "The request was larger than it may be.")
+            }
+            StatusCode::TOO_MANY_REQUESTS => {
+                ("too_many_requests", "That was too often", "There were too many requests. Try again in a minute.")
             }
             StatusCode::SERVICE_UNAVAILABLE => (
                 "unavailable",

@@ -16,7 +16,7 @@ use super::failure::{Failure, ForAdmin, Way};
 use crate::app::App;
 use crate::web::proxy::Place;
 use crate::web::trail::RequestId;
-use crate::web::{assets, policy};
+use crate::web::{assets, limited, policy};
 
 /// In which form the sender of a request can use an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl Wants {
 }
 
 /// What the layers inside have added and a failure keeps. The rest described the body that is replaced.
-const KEPT: [HeaderName; 7] = [
+const KEPT: [HeaderName; 9] = [
     SET_COOKIE,
     VARY,
     ALLOW,
@@ -52,6 +52,8 @@ const KEPT: [HeaderName; 7] = [
     ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_ALLOW_CREDENTIALS,
     HeaderName::from_static("cross-origin-resource-policy"),
+    limited::POLICY,
+    limited::STANDING,
 ];
 
 /// Turns what handlers and layers report as failures into what their sender can read.

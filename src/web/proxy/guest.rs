@@ -14,6 +14,8 @@ use crate::app::App;
 use crate::audit::Caller;
 use crate::errand;
 use crate::identity::Identity;
+use crate::limits::{Counter, Whom};
+use crate::metrics::Limit;
 use crate::store::{Kind, SessionRef};
 use crate::web::visitor::{self, Visit};
 use crate::web::{Error, cookie};
@@ -33,6 +35,7 @@ pub struct Guest {
     session: SessionRef,
     visit: Visit,
     ends: OffsetDateTime,
+    counter: Arc<Counter>,
 }
 
 impl Guest {
@@ -44,6 +47,11 @@ impl Guest {
     /// Who it is to us.
     pub fn identity(&self) -> &Identity {
         self.visit.identity()
+    }
+
+    /// What counts their requests, with those of all their sessions.
+    pub fn counter(&self) -> &Counter {
+        &self.counter
     }
 
     /// For whom the tenant's session is kept.
@@ -134,5 +142,6 @@ async fn look_up(app: &App, place: Place, cookie: &str) -> Result<Guest, Error> 
     };
     let visit = Visit::of(app, session).await?.ok_or(Error::SignedOut)?;
     let ends = visit.ends(app);
-    Ok(Guest { session, visit, ends })
+    let counter = app.limits.counter(Limit::Proxy, Whom::Identity(visit.identity()));
+    Ok(Guest { session, visit, ends, counter })
 }

@@ -132,3 +132,23 @@ async fn who_is_active_stays_signed_in() {
     let answer = ada.browser.send(Method::POST, "/session", &[("csrf-token", &csrf)], "").await;
     assert_eq!(failure(&answer), (StatusCode::UNAUTHORIZED, "session_expired".into()));
 }
+
+#[tokio::test]
+async fn access_tokens_are_counted_by_person() {
+    let stage = Stage::with(|_| {}, &[("RATE_LIMIT_ACCESS_TOKEN", "2")]).await;
+    stage.control().add_user("password|ada", "ada@example.com", "active");
+    let there = stage.portal.beside().await;
+    stage.portal.clock.hold();
+    let mut ada = Guest::arrive(&stage.portal, "ada").await;
+    let answer = ada.post(&[]).await;
+    assert_eq!((answer.status, answer.header("ratelimit")), (StatusCode::OK, "\"access_token\";r=1;t=60"));
+    assert_eq!(answer.header("ratelimit-policy"), "\"access_token\";q=2;w=60");
+    // Without the token of the page it is refused, and counted all the same.
+    let elsewhere = ada.browser.through(there.front()).send(Method::POST, "/access-token", &[], "").await;
+    assert_eq!((elsewhere.status, elsewhere.header("ratelimit")), (StatusCode::FORBIDDEN, "\"access_token\";r=0;t=60"));
+    let answer = ada.post(&[]).await;
+    assert_eq!(failure(&answer), (StatusCode::TOO_MANY_REQUESTS, "too_many_requests".into()));
+    assert_eq!((answer.header("ratelimit"), answer.header("retry-after")), ("\"access_token\";r=0;t=60", "60"));
+    stage.pass(60);
+    assert_eq!(ada.post(&[]).await.status, StatusCode::OK);
+}

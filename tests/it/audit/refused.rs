@@ -30,12 +30,26 @@ impl Write for Recorded {
 
 impl Recorded {
     pub fn begin() -> (Self, DefaultGuard) {
+        Self::begin_with(Targets::new().with_target("audit", tracing::Level::INFO))
+    }
+
+    /// The log in place of the audit.
+    pub fn begin_log() -> (Self, DefaultGuard) {
+        Self::begin_with(Targets::new().with_target("qlik_embed_bff", tracing::Level::INFO))
+    }
+
+    /// How many lines so far have these words.
+    pub fn count(&self, words: &str) -> usize {
+        let text = self.0.lock().expect("not poisoned");
+        String::from_utf8_lossy(&text).lines().filter(|line| line.contains(words)).count()
+    }
+
+    fn begin_with(targets: Targets) -> (Self, DefaultGuard) {
         let recorded = Self::default();
         let writer = recorded.clone();
         let lines = fmt::layer().json().flatten_event(true).without_time().with_target(false).with_current_span(false);
         let lines = lines.with_span_list(false).with_writer(move || writer.clone());
-        let audit = Targets::new().with_target("audit", tracing::Level::INFO);
-        let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines.with_filter(audit)));
+        let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines.with_filter(targets)));
         (recorded, guard)
     }
 

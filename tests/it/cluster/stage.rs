@@ -89,6 +89,7 @@ impl Stage {
             ("QLIK_SHEET_ID", demo::SHEET_ID.to_owned()),
             ("TRUSTED_PROXIES", "127.0.0.2".to_owned()),
             ("SESSION_SECRET", SECRET.to_owned()),
+            ("RATE_LIMIT_TOKEN", "off".to_owned()),
             ("DATABASE_URL", format!("sqlite:{}", folder.path().join("portal.db").display())),
         ];
         if let Some(cable) = &to_postgres {
