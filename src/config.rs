@@ -3,9 +3,7 @@
 //! [`load`] takes the environment as a value and gives a [`Config`], or every problem at once. Nothing that it returns
 //! needs another check; nothing below reads an environment variable.
 
-use std::fs::OpenOptions;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -18,7 +16,7 @@ use crate::pages::{Gallery, Pages};
 use crate::qlik::api::Access;
 use crate::qlik::{Tenant, token};
 use crate::store;
-use crate::{access_token, audit, auth, data, limits, subjects, tenant_session, traces};
+use crate::{access_token, auth, data, limits, subjects, tenant_session, traces};
 
 mod admin;
 mod again;
@@ -28,11 +26,13 @@ mod file;
 mod frames;
 mod gallery;
 mod header;
+mod log;
 mod mapping;
 mod oauth;
 mod observed;
 mod oidc;
 mod page;
+mod parts;
 mod problem;
 mod proxy;
 mod rates;
@@ -52,6 +52,8 @@ pub use again::{Again, Standing};
 pub use dotenv::{read_dotenv, with_dotenv};
 pub use file::Env;
 use file::Sources;
+pub use log::{Log, LogFormat};
+pub use parts::{ToFindSubjects, load_list, load_log, load_own_address, load_store, load_tenant, load_token};
 pub use problem::{Problem, Problems};
 use reader::Reader;
 pub use reader::Shown;
@@ -183,46 +185,6 @@ pub struct OwnAddress {
     pub tls: bool,
 }
 
-/// How to log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
-/// What is logged, how and where.
-#[derive(Clone, Debug)]
-pub struct Log {
-    /// How.
-    pub format: LogFormat,
-    /// How much, as directives of `RUST_LOG`.
-    pub filter: String,
-    /// The file for the events of the audit.
-    pub audit: Option<PathBuf>,
-}
-
-impl Log {
-    /// Opens the file for the audit, if there shall be one.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn open_audit(&self) -> Result<Option<audit::file::File>, Problems> {
-        let open = |path: &PathBuf| {
-            audit::file::File::open(path).map_err(|problem| Problems {
-                problems: vec![Problem {
-                    variable: "AUDIT_FILE".into(),
-                    reason: format!("names {}, which cannot be written ({problem})", path.display()),
-                    remedy: AUDIT_REMEDY.into(),
-                }],
-                hints: Vec::new(),
-            })
-        };
-        self.audit.as_ref().map(open).transpose()
-    }
-}
-
 /// A configuration, and what was noticed while reading it.
 #[derive(Debug)]
 pub struct Loaded {
@@ -247,7 +209,7 @@ pub fn load(env: &Env, now: OffsetDateTime) -> Result<Loaded, Problems> {
 fn load_from(sources: &Sources, now: OffsetDateTime) -> Result<Loaded, Problems> {
     let mut reader = Reader::new(sources);
     let server = server::read(&mut reader);
-    let log = log(&mut reader);
+    let log = log::read(&mut reader);
     let observed = observed::read(&mut reader, server.as_ref());
     let tenant = page::tenant(&mut reader);
     let mut pages = page::read(&mut reader);
@@ -313,128 +275,4 @@ fn load_from(sources: &Sources, now: OffsetDateTime) -> Result<Loaded, Problems>
     })();
     let (config, log) = config.expect("what could not be read was reported as a problem");
     Ok(Loaded { config, log, hints, shown })
-}
-
-/// Reads what the commands about accounts need: the store.
-///
-/// # Errors
-/// All problems in one report.
-pub fn load_store(env: &Env) -> Result<store::Settings, Problems> {
-    let sources = Sources::of(env);
-    let mut reader = Reader::new(&sources);
-    let store = stores::read(&mut reader);
-    reader.finish()?;
-    Ok(store.expect("what could not be read was reported as a problem"))
-}
-
-/// Reads what the commands about the list of subjects need: the store, and whether subjects may be shared.
-///
-/// # Errors
-/// All problems in one report.
-pub fn load_list(env: &Env) -> Result<(store::Settings, bool), Problems> {
-    let sources = Sources::of(env);
-    let mut reader = Reader::new(&sources);
-    let store = stores::read(&mut reader);
-    let shared = mapping::shared(&mut reader);
-    reader.finish()?;
-    Ok(store.zip(shared).expect("what could not be read was reported as a problem"))
-}
-
-/// What tells who somebody is to Qlik, for commands.
-#[derive(Debug)]
-pub struct ToFindSubjects {
-    /// What is remembered.
-    pub store: store::Settings,
-    /// The rules.
-    pub mapping: Mapping,
-    /// How subjects are found and guarded.
-    pub subjects: subjects::Settings,
-}
-
-/// Reads what `token` needs: the key, and what tells who somebody is to Qlik.
-///
-/// # Errors
-/// All problems in one report.
-pub fn load_token(env: &Env, now: OffsetDateTime) -> Result<(token::Settings, ToFindSubjects), Problems> {
-    let sources = Sources::of(env);
-    let mut reader = Reader::new(&sources);
-    let token = signing::read(&mut reader, now);
-    let found = to_find_subjects(&mut reader);
-    reader.finish()?;
-    let token = token.map(|(token, _)| token);
-    Ok(token.zip(found).expect("what could not be read was reported as a problem"))
-}
-
-fn to_find_subjects(reader: &mut Reader) -> Option<ToFindSubjects> {
-    let store = stores::read(reader);
-    let shared = mapping::shared(reader);
-    let mapping = mapping::read(reader, &[], shared == Some(true));
-    let tenant = if subject::look_up_is_on(reader) { page::tenant(reader) } else { None };
-    let access = subject::access(reader)?;
-    let subjects = subject::read(reader, tenant.as_ref(), access.as_ref(), shared);
-    Some(ToFindSubjects { store: store?, mapping: mapping?, subjects: subjects? })
-}
-
-/// Reads where the tenant is.
-///
-/// # Errors
-/// All problems in one report.
-pub fn load_tenant(env: &Env) -> Result<Tenant, Problems> {
-    let sources = Sources::of(env);
-    let mut reader = Reader::new(&sources);
-    let tenant = page::tenant(&mut reader);
-    reader.finish()?;
-    Ok(tenant.expect("what could not be read was reported as a problem"))
-}
-
-/// Reads where on this machine the server itself is reached.
-///
-/// # Errors
-/// All problems in one report.
-pub fn load_own_address(env: &Env) -> Result<OwnAddress, Problems> {
-    let sources = Sources::of(env);
-    let mut reader = Reader::new(&sources);
-    let own = server::own_address(&mut reader);
-    reader.finish()?;
-    Ok(own.expect("what could not be read was reported as a problem"))
-}
-
-/// Reads how to log.
-///
-/// # Errors
-/// All problems in one report.
-pub fn load_log(env: &Env) -> Result<Log, Problems> {
-    let sources = Sources::of(env);
-    let mut reader = Reader::new(&sources);
-    let log = log(&mut reader);
-    reader.finish()?;
-    Ok(log.expect("what could not be read was reported as a problem"))
-}
-
-fn log(reader: &mut Reader) -> Option<Log> {
-    let format = reader.required("LOG_FORMAT", "set LOG_FORMAT=text or LOG_FORMAT=json", |text| match text {
-        "text" => Ok(LogFormat::Text),
-        "json" => Ok(LogFormat::Json),
-        _ => Err("is neither text nor json"),
-    });
-    let remedy = "write a level (error, warn, info, debug, trace) or directives such as info,qlik_embed_bff=debug";
-    let filter = reader.required("RUST_LOG", remedy, |text| {
-        tracing_subscriber::EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|_| "is not a log filter")
-    });
-    let audit = reader.optional("AUDIT_FILE", AUDIT_REMEDY, |text| appendable(Path::new(text)));
-    Some(Log { format: format?, filter: filter?, audit })
-}
-
-const AUDIT_REMEDY: &str = "name a file in a folder that exists and that this program's user may write to";
-
-/// Looks without changing anything: the file is made when the server starts.
-fn appendable(path: &Path) -> Result<PathBuf, String> {
-    let cannot = |problem| format!("names {}, which cannot be written ({problem})", path.display());
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if path.exists() {
-        OpenOptions::new().read(true).append(true).open(path).map_err(cannot)?;
-    } else if folder.is_some_and(|folder| !folder.is_dir()) {
-        return Err(format!("lies in {}, and there is no such folder", folder.unwrap_or(path).display()));
-    }
-    Ok(path.to_owned())
 }

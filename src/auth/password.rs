@@ -15,6 +15,8 @@ use crate::identity::{Account, Identity};
 use crate::limits::network;
 use crate::store::{self, Store};
 
+/// Each hash takes 19 MiB while it is made, and a container may have many cores and little memory.
+const MOST_AT_ONCE: usize = 4;
 /// Attempts on one account within [`WINDOW`]; good ones do not count.
 pub const ATTEMPTS_PER_ACCOUNT: u32 = 10;
 /// Attempts from one address within [`WINDOW`]: a whole office may share one.
@@ -66,9 +68,10 @@ pub struct Passwords {
 }
 
 impl Passwords {
-    /// Checks passwords of the accounts in this store, on at most as many threads as there are cores.
+    /// Checks passwords of the accounts in this store, on at most as many threads as there are cores, and not on more than
+    /// [`MOST_AT_ONCE`].
     pub fn new(store: Store) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_AT_ONCE);
         Self { store, hashing: Arc::new(Semaphore::new(cores)), waiting: Arc::new(Semaphore::new(WAITING)) }
     }
 

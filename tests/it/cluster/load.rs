@@ -25,8 +25,8 @@ impl Load {
     pub fn on(visitors: &[Visitor], paths: &'static [&'static str]) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let mut set = JoinSet::new();
-        for visitor in visitors.iter().cloned() {
-            let stop = Arc::clone(&stop);
+        for visitor in visitors.iter() {
+            let (stop, visitor) = (Arc::clone(&stop), visitor.clone());
             set.spawn(async move {
                 let mut answers = Vec::new();
                 for path in paths.iter().cycle() {

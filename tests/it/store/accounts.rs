@@ -71,7 +71,7 @@ async fn attempts_are_counted_by_all(Pair { here, there, now, .. }: &Pair) {
     here.forgive_attempt("nothing").await.expect("it answers");
 }
 
-async fn several_attempts_are_counted_at_once(Pair { here, there, now }: &Pair) {
+async fn several_attempts_are_counted_at_once(Pair { here, there, now, .. }: &Pair) {
     let window = Duration::from_secs(60);
     let all = (0..20).map(|n| if n % 2 == 0 { here } else { there }.count_attempts("blocks", 7, *now, window));
     let mut counts: Vec<_> = join_all(all).await.into_iter().map(|count| count.expect("it answers").0).collect();
