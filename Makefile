@@ -29,6 +29,7 @@ bench: setup-bench vendor ## what a start, tokens, imports and proxied requests 
 	cargo bench --locked --bench token
 	cargo bench --locked --bench import
 	cargo bench --locked --bench start
+	cargo bench --locked --bench sessions
 	cargo bench --locked --bench proxy
 
 manifests: ## the checker of Kubernetes manifests, into target/manifests

@@ -52,7 +52,7 @@ pub struct Parts {
 }
 
 /// What stays from start to end, whatever configuration is read in between: what visitors have by now, and what was built from
-/// settings that are not live ([`crate::config::settings::Setting::live`]).
+/// settings that are not live, as the list of settings has it.
 pub struct Lasting {
     /// From identities to subjects; the rules in it are exchanged.
     pub subjects: Arc<Subjects>,

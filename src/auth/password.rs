@@ -68,8 +68,8 @@ pub struct Passwords {
 }
 
 impl Passwords {
-    /// Checks passwords of the accounts in this store, on at most as many threads as there are cores, and not on more than
-    /// [`MOST_AT_ONCE`].
+    /// Checks passwords of the accounts in this store, on at most as many threads as there are cores, and on four at
+    /// the most.
     pub fn new(store: Store) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_AT_ONCE);
         Self { store, hashing: Arc::new(Semaphore::new(cores)), waiting: Arc::new(Semaphore::new(WAITING)) }

@@ -109,8 +109,8 @@ async fn what_has_expired_is_swept() {
     portal.browser().sign_in("ada", "a guess").await;
     assert_eq!(portal.app.store.sweep(portal.clock.now()).await.expect("the store answers"), 0);
     portal.clock.advance(Duration::hours(1));
-    // The session, the way back, and the counts of the account and of the address.
-    assert_eq!(portal.app.store.sweep(portal.clock.now()).await.expect("the store answers"), 4);
+    // The session, the way back, and three counts: bad attempts of the account and of the address, and all of the address.
+    assert_eq!(portal.app.store.sweep(portal.clock.now()).await.expect("the store answers"), 5);
 }
 
 #[tokio::test]

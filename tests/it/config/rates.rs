@@ -6,7 +6,7 @@ use super::{good, load, problem};
 
 #[test]
 fn limits_are_numbers_a_minute_or_off() {
-    let base = Settings { sign_in: Some(60), token: Some(120), access_token: Some(120), proxy: None };
+    let base = Settings { sign_in: Some(3000), token: None, access_token: None, proxy: None };
     assert_eq!(good(&[]).0.limits, base);
     let changes = [
         ("RATE_LIMIT_SIGN_IN", "off"),

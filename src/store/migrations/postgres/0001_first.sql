@@ -25,7 +25,7 @@ CREATE TABLE record (
 );
 CREATE INDEX record_owner ON record (owner) WHERE owner IS NOT NULL;
 CREATE INDEX record_expires_at ON record (expires_at);
-CREATE INDEX record_signed_in ON record (expires_at, id) WHERE owner IS NOT NULL;
+CREATE INDEX record_by_end ON record (expires_at, id) WHERE owner IS NOT NULL;
 CREATE INDEX record_provider_session ON record (provider_session) WHERE provider_session IS NOT NULL;
 CREATE INDEX record_session ON record (session) WHERE session IS NOT NULL;
 
