@@ -159,7 +159,8 @@ impl Engine {
                         aws_lc_rs::rand::fill(&mut owner).expect("the operating system has randomness");
                         let key = |kind: &str, id: &[u8]| [b"{bench}:", kind.as_bytes(), id].concat();
                         let until = until.unix_timestamp();
-                        let fields = [("v", &value[..]), ("e", until.to_string().as_bytes()), ("o", &owner[..])];
+                        let end = until.to_string();
+                        let fields = [("v", &value[..]), ("e", end.as_bytes()), ("o", &owner[..])];
                         pipe.hset_multiple(key("r", &id), &fields).ignore();
                         pipe.expire_at(key("r", &id), until + 3600).ignore();
                         pipe.sadd(key("o", &owner), &id[..]).ignore();
