@@ -4,7 +4,8 @@
 //! cargo bench --bench sessions -- --postgres postgres://portal@127.0.0.1/bench --redis redis://127.0.0.1
 //! ```
 //!
-//! Without addresses only SQLite is measured. The database and the Redis are to be empty and nobody else's: they are filled. Most
+//! Without addresses only SQLite is measured, and with `--servers-only` not even that. The database and the Redis are to be empty
+//! and nobody else's: they are filled. Most
 //! sessions are written past the store, alike in size to those of a portal; those that are looked up are made by it.
 //! `docs/performance.md` has the figures.
 
@@ -48,8 +49,10 @@ async fn main() {
     let sqlite = Settings { secret: secret.clone(), ..Settings::file(file.clone()) };
     let url = format!("sqlite://{}", file.display());
     let size = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()";
-    measure("SQLite", &sqlite, sizes, async || Engine::Sql(AnyPool::connect(&url).await.expect("it opens"), size))
-        .await;
+    if !arguments.iter().any(|word| word == "--servers-only") {
+        let open = async || Engine::Sql(AnyPool::connect(&url).await.expect("it opens"), size);
+        measure("SQLite", &sqlite, sizes, open).await;
+    }
     if let Some(url) = value("--postgres") {
         let server = Server::parse(url, None, 10).expect("an address");
         let settings = Settings { database: Database::Postgres(server), sessions: None, secret: secret.clone() };
