@@ -144,16 +144,12 @@ impl Store {
     /// # Errors
     /// Each with a sentence on what to do; nothing is left half made.
     pub async fn open(settings: &Settings) -> Result<Self, Error> {
+        if let Database::Sqlite(file) = &settings.database {
+            make_folder(file)?;
+        }
         let secret = match (&settings.secret, &settings.database) {
-            (Some(secret), Database::Sqlite(file)) => {
-                make_folder(file)?;
-                secret.clone()
-            }
-            (Some(secret), Database::Postgres(_)) => secret.clone(),
-            (None, Database::Sqlite(file)) => {
-                make_folder(file)?;
-                secret::beside(file)?
-            }
+            (Some(secret), _) => secret.clone(),
+            (None, Database::Sqlite(file)) => secret::beside(file)?,
             (None, Database::Postgres(_)) => return Err(Error::NoSecret),
         };
         let database = Sql::open(&settings.database).await?;

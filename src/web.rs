@@ -37,6 +37,7 @@ pub mod observed;
 mod policy;
 pub mod proxy;
 mod security;
+mod session;
 mod token;
 mod trail;
 mod upstream;
@@ -73,17 +74,18 @@ fn pages(app: &App, headers: security::Headers) -> Router {
         .route("/", get(embed::home))
         .route("/embed/{slug}", get(embed::page))
         .route("/logout", get(login::signed_out).post(login::sign_out))
-        .route("/session", get(visitor::session).post(visitor::stay))
+        .route("/session", get(session::show).post(session::stay))
         .route("/csrf-token", get(csrf::show))
         .route("/hand-over", post(proxy::entry::begin))
         .route("/flow", post(flow::remember))
         .layer(CompressionLayer::new());
     let sign_in = sign_in(app);
-    let tokens = Router::new()
-        .route("/token", get(token::issue_default))
-        .route("/token/{slug}", get(token::issue))
-        .route_layer(from_fn_with_state(app.clone(), limited::token))
-        .layer(from_fn_with_state(app.clone(), security::check_token_origin));
+    let mut tokens = Router::new().route("/token", get(token::issue_default)).route("/token/{slug}", get(token::issue));
+    // Who asks is looked up before the handler does it only where there is something to count.
+    if app.quotas.token.is_some() {
+        tokens = tokens.route_layer(from_fn_with_state(app.clone(), limited::token));
+    }
+    let tokens = tokens.layer(from_fn_with_state(app.clone(), security::check_token_origin));
     // To who is no administrator, no method says that there is something.
     let no_method = || any(admin::no_such_method);
     let admin = Router::new()
@@ -103,9 +105,12 @@ fn pages(app: &App, headers: security::Headers) -> Router {
 
     let mut visitors = pages.merge(sign_in).merge(tokens);
     if app.access_tokens.is_some() {
-        let limit = from_fn_with_state(app.clone(), limited::access_token);
+        let mut give = post(access_token::give);
+        if app.quotas.access_token.is_some() {
+            give = give.route_layer(from_fn_with_state(app.clone(), limited::access_token));
+        }
         let components = Router::new()
-            .route("/access-token", post(access_token::give).route_layer(limit))
+            .route("/access-token", give)
             .route("/app-sheets", get(data::sheets))
             .route("/hypercube", get(data::table))
             .route("/user-attributes", get(data::attributes))

@@ -9,16 +9,21 @@ use crate::mapping::Mapping;
 use crate::qlik::{Tenant, token};
 use crate::{store, subjects};
 
+/// What `read` makes of this environment, and of the file that it names. It gives nothing only after a problem.
+fn part<T>(env: &Env, read: impl FnOnce(&mut Reader<'_>) -> Option<T>) -> Result<T, Problems> {
+    let sources = Sources::of(env);
+    let mut reader = Reader::new(&sources);
+    let found = read(&mut reader);
+    reader.finish()?;
+    Ok(found.expect("what could not be read was reported as a problem"))
+}
+
 /// Reads what the commands about accounts need: the store.
 ///
 /// # Errors
 /// All problems in one report.
 pub fn load_store(env: &Env) -> Result<store::Settings, Problems> {
-    let sources = Sources::of(env);
-    let mut reader = Reader::new(&sources);
-    let store = stores::read(&mut reader);
-    reader.finish()?;
-    Ok(store.expect("what could not be read was reported as a problem"))
+    part(env, stores::read)
 }
 
 /// Reads what the commands about the list of subjects need: the store, and whether subjects may be shared.
@@ -26,12 +31,10 @@ pub fn load_store(env: &Env) -> Result<store::Settings, Problems> {
 /// # Errors
 /// All problems in one report.
 pub fn load_list(env: &Env) -> Result<(store::Settings, bool), Problems> {
-    let sources = Sources::of(env);
-    let mut reader = Reader::new(&sources);
-    let store = stores::read(&mut reader);
-    let shared = mapping::shared(&mut reader);
-    reader.finish()?;
-    Ok(store.zip(shared).expect("what could not be read was reported as a problem"))
+    part(env, |reader| {
+        let (store, shared) = (stores::read(reader), mapping::shared(reader));
+        store.zip(shared)
+    })
 }
 
 /// What tells who somebody is to Qlik, for commands.
@@ -50,13 +53,10 @@ pub struct ToFindSubjects {
 /// # Errors
 /// All problems in one report.
 pub fn load_token(env: &Env, now: OffsetDateTime) -> Result<(token::Settings, ToFindSubjects), Problems> {
-    let sources = Sources::of(env);
-    let mut reader = Reader::new(&sources);
-    let token = signing::read(&mut reader, now);
-    let found = to_find_subjects(&mut reader);
-    reader.finish()?;
-    let token = token.map(|(token, _)| token);
-    Ok(token.zip(found).expect("what could not be read was reported as a problem"))
+    part(env, |reader| {
+        let (token, found) = (signing::read(reader, now), to_find_subjects(reader));
+        token.map(|(token, _)| token).zip(found)
+    })
 }
 
 fn to_find_subjects(reader: &mut Reader) -> Option<ToFindSubjects> {
@@ -74,11 +74,7 @@ fn to_find_subjects(reader: &mut Reader) -> Option<ToFindSubjects> {
 /// # Errors
 /// All problems in one report.
 pub fn load_tenant(env: &Env) -> Result<Tenant, Problems> {
-    let sources = Sources::of(env);
-    let mut reader = Reader::new(&sources);
-    let tenant = page::tenant(&mut reader);
-    reader.finish()?;
-    Ok(tenant.expect("what could not be read was reported as a problem"))
+    part(env, page::tenant)
 }
 
 /// Reads where on this machine the server itself is reached.
@@ -86,11 +82,7 @@ pub fn load_tenant(env: &Env) -> Result<Tenant, Problems> {
 /// # Errors
 /// All problems in one report.
 pub fn load_own_address(env: &Env) -> Result<OwnAddress, Problems> {
-    let sources = Sources::of(env);
-    let mut reader = Reader::new(&sources);
-    let own = server::own_address(&mut reader);
-    reader.finish()?;
-    Ok(own.expect("what could not be read was reported as a problem"))
+    part(env, server::own_address)
 }
 
 /// Reads how to log.
@@ -98,9 +90,5 @@ pub fn load_own_address(env: &Env) -> Result<OwnAddress, Problems> {
 /// # Errors
 /// All problems in one report.
 pub fn load_log(env: &Env) -> Result<Log, Problems> {
-    let sources = Sources::of(env);
-    let mut reader = Reader::new(&sources);
-    let log = log::read(&mut reader);
-    reader.finish()?;
-    Ok(log.expect("what could not be read was reported as a problem"))
+    part(env, log::read)
 }

@@ -106,10 +106,7 @@ impl Store {
     fn heard(&self, news: &News) {
         match news {
             News::Ended => self.ends.hurry(),
-            News::Changed(id) => {
-                self.changes.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-                self.cache.invalidate(id);
-            }
+            News::Changed(id) => self.forget_record(id),
         }
     }
 }

@@ -164,8 +164,13 @@ impl Store {
         change: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
         let changed = change.await;
+        self.forget_record(id);
+        changed
+    }
+
+    /// Forgets what memory has of a record that has changed, here or at another instance.
+    pub(super) fn forget_record(&self, id: &RecordId) {
         self.changes.fetch_add(1, Ordering::SeqCst);
         self.cache.invalidate(id);
-        changed
     }
 }

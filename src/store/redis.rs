@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use redis::{Arg, Cmd, FromRedisValue, Script};
+use redis::{Cmd, FromRedisValue, Script};
 use time::OffsetDateTime;
 
 use super::Error;
@@ -15,7 +15,7 @@ mod records;
 
 pub use super::server::Beside;
 use connection::Connections;
-pub use connection::{Node, Secret, Settings, Way};
+pub use connection::{Node, Settings, Way};
 
 /// How many sessions one run of the script ends: nobody else is served meanwhile.
 const BATCH: usize = 200;
@@ -89,17 +89,18 @@ impl Redis {
     async fn run<T: FromRedisValue>(
         &self,
         operation: &str,
-        arguments: impl for<'a> FnOnce(&'a mut Cmd) -> &'a mut Cmd,
+        arguments: impl for<'a> Fn(&'a mut Cmd) -> &'a mut Cmd,
     ) -> Result<T, Error> {
-        let mut rest = Cmd::new();
-        arguments(rest.arg(1).arg(&self.prefix).arg(operation));
+        let call = |name: &str, script: &str| {
+            let mut call = redis::cmd(name);
+            arguments(call.arg(script).arg(1).arg(&self.prefix).arg(operation));
+            call
+        };
         let mut connection = self.connections.get().await?;
-        let by_name = command("EVALSHA", self.script.get_hash(), &rest);
-        let outcome = by_name.query_async(&mut connection.link).await;
+        let outcome = call("EVALSHA", self.script.get_hash()).query_async(&mut connection.link).await;
         match self.connections.judge(&connection, outcome) {
             Err(problem) if problem.code() == Some("NOSCRIPT") => {
-                let whole = command("EVAL", SCRIPT, &rest);
-                let outcome = whole.query_async(&mut connection.link).await;
+                let outcome = call("EVAL", SCRIPT).query_async(&mut connection.link).await;
                 Ok(self.connections.judge(&connection, outcome)?)
             }
             outcome => Ok(outcome?),
@@ -123,16 +124,4 @@ impl Redis {
     fn key(&self, kind: &str, id: &[u8]) -> Vec<u8> {
         [self.prefix.as_bytes(), kind.as_bytes(), id].concat()
     }
-}
-
-/// The command with this script and the arguments of the other one.
-fn command(name: &str, script: &str, arguments: &Cmd) -> Cmd {
-    let mut command = redis::cmd(name);
-    command.arg(script);
-    for argument in arguments.args_iter() {
-        if let Arg::Simple(argument) = argument {
-            command.arg(argument);
-        }
-    }
-    command
 }

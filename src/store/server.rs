@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
-use super::redis::{self, Node, Secret, Way};
+use super::redis::{self, Node, Way};
 
 /// A PostgreSQL server.
 #[derive(Clone, Debug)]
@@ -118,7 +118,7 @@ impl redis::Settings {
             },
             "sentinel" => {
                 let master = parts.next().ok_or("names no master: redis+sentinel://host,host/name")?.to_owned();
-                Way::Sentinels { nodes, master, password: beside.sentinel_password.map(Secret) }
+                Way::Sentinels { nodes, master, password: beside.sentinel_password }
             }
             "cluster" => Way::Cluster(nodes),
             _ => return Err("is of a kind that is not known: write redis, redis+sentinel or redis+cluster".to_owned()),

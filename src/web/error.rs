@@ -13,6 +13,7 @@ use crate::{data, errand, proxy, store, subjects};
 
 mod failure;
 mod present;
+mod tenant;
 
 use failure::Failure;
 pub use present::{Site, Wants, finish, present};
@@ -156,8 +157,8 @@ impl Error {
             Self::Limited { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::NotRepeated | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Self::TenantRefuses => StatusCode::BAD_GATEWAY,
-            Self::Errand(problem) => failure::of_errand(problem).status,
-            Self::Data(problem) => failure::status_of_data(problem),
+            Self::Errand(problem) => tenant::of_errand(problem).status,
+            Self::Data(problem) => tenant::status_of_data(problem),
             Self::Passage(problem) if problem.is_late() => StatusCode::GATEWAY_TIMEOUT,
             Self::Passage(_) => StatusCode::BAD_GATEWAY,
             Self::Token(token::Error::Saturated { .. }) | Self::Unknown(_) | Self::Store(_) | Self::Session(_) => {

@@ -2,19 +2,16 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::Json;
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, Request};
+use axum::http::Method;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 use tower_sessions::{Expiry, Session};
 
-use super::csrf;
 use super::error::{Error, Wants};
 use super::way_back::{self, ReturnPath, WaysBack};
 use crate::app::App;
@@ -373,32 +370,4 @@ pub fn leads_to_a_page(path: &ReturnPath) -> bool {
     }
     let slug = path.as_str().strip_prefix("/embed/").map(|rest| rest.split('?').next().unwrap_or(rest));
     slug.is_some_and(|slug| Slug::parse(slug).is_some())
-}
-
-/// `GET /session`: who is signed in, and until when. Asking extends nothing.
-pub async fn session(State(app): State<App>, session: Session) -> Result<Json<SessionAnswer>, Error> {
-    let visit = Visit::current(&app, &session).await?.ok_or(Error::SignedOut)?;
-    let expires_at = visit.ends(&app).format(&Rfc3339).map_err(|_| Error::Broken("a time after the year 9999"))?;
-    Ok(Json(SessionAnswer { name: visit.identity.name, id: visit.identity.id, expires_at }))
-}
-
-/// `POST /session`: the visitor is active on a page that needs nothing else of us for a long time. It extends the session, as any
-/// request of a page does.
-pub async fn stay(
-    State(app): State<App>,
-    _: SignedIn,
-    session: Session,
-    headers: HeaderMap,
-) -> Result<StatusCode, Error> {
-    csrf::check(&app, &session, &headers)?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-/// What `/session` says.
-#[derive(Serialize)]
-pub struct SessionAnswer {
-    name: String,
-    id: String,
-    /// RFC 3339, UTC.
-    expires_at: String,
 }

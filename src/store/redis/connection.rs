@@ -51,7 +51,7 @@ pub struct Settings {
 pub type Node = (String, u16);
 
 /// Which server it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Way {
     /// This one.
     One(Node),
@@ -62,23 +62,11 @@ pub enum Way {
         /// What they call it.
         master: String,
         /// The password that they take.
-        password: Option<Secret>,
+        password: Option<SecretString>,
     },
     /// Those of which these are some.
     Cluster(Vec<Node>),
 }
-
-/// A password that is compared when settings are.
-#[derive(Clone, Debug)]
-pub struct Secret(pub SecretString);
-
-impl PartialEq for Secret {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.expose_secret() == other.0.expose_secret()
-    }
-}
-
-impl Eq for Secret {}
 
 /// The connection that all share.
 #[derive(Clone)]
@@ -249,7 +237,7 @@ fn clients(settings: &Settings) -> RedisResult<Clients> {
             if let Some(password) = password {
                 builder = builder.set_client_to_redis_password(password);
             }
-            if let Some(Secret(password)) = theirs {
+            if let Some(password) = theirs {
                 builder = builder.set_client_to_sentinel_password(password.expose_secret());
             }
             if settings.tls {

@@ -23,7 +23,7 @@ impl Redis {
         let instead_of = instead_of.map(|login| login.to_string()).unwrap_or_default();
         self.run("put", |call| {
             call.arg(session).arg(held.number()).arg(row.login).arg(row.version).arg(&row.value);
-            call.arg(used).arg(until).arg(instead_of).arg(now)
+            call.arg(used).arg(until).arg(&instead_of).arg(now)
         })
         .await
     }

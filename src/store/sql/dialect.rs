@@ -87,6 +87,15 @@ impl Dialect {
     }
 }
 
+/// A statement that takes a lock in PostgreSQL. SQLite has no word for it, and needs none: only one writes at a time.
+macro_rules! locking {
+    ($dialect:expr, $before:expr, $lock:expr, $after:expr) => {
+        $dialect.either(concat!($before, $after), concat!($before, $lock, $after))
+    };
+}
+
+pub(super) use locking;
+
 /// How sqlx is told where the database is. An SQLite file is opened in this mode.
 pub(super) fn address(database: &Database, mode: &str) -> Result<AnyConnectOptions, sqlx::Error> {
     sqlx::any::install_default_drivers();

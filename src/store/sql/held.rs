@@ -3,6 +3,7 @@
 use time::OffsetDateTime;
 
 use super::Sql;
+use super::dialect::locking;
 use crate::store::held::{Held, Row};
 use crate::store::{Error, RecordId};
 
@@ -16,20 +17,16 @@ impl Sql {
         instead_of: Option<i64>,
         now: OffsetDateTime,
     ) -> Result<bool, Error> {
-        let statement = self.dialect.either(
+        // Whoever ends the session meanwhile waits, and then finds what is written here.
+        let statement = locking!(
+            self.dialect,
             "INSERT INTO held (session, kind, login, version, value, used_at, expires_at, ended)
              SELECT $1, $9, $2, $3, $4, $5, $6, 0 FROM record
-             WHERE record.id = $1 AND record.owner IS NOT NULL AND record.expires_at > $8
-             ON CONFLICT (session, kind) DO UPDATE SET login = excluded.login, version = excluded.version,
+             WHERE record.id = $1 AND record.owner IS NOT NULL AND record.expires_at > $8",
+            " FOR SHARE",
+            " ON CONFLICT (session, kind) DO UPDATE SET login = excluded.login, version = excluded.version,
                  value = excluded.value, used_at = excluded.used_at, expires_at = excluded.expires_at
-             WHERE held.login IS NOT DISTINCT FROM $7",
-            // Whoever ends the session meanwhile waits, and then finds what is written here.
-            "INSERT INTO held (session, kind, login, version, value, used_at, expires_at, ended)
-             SELECT $1, $9, $2, $3, $4, $5, $6, 0 FROM record
-             WHERE record.id = $1 AND record.owner IS NOT NULL AND record.expires_at > $8 FOR SHARE
-             ON CONFLICT (session, kind) DO UPDATE SET login = excluded.login, version = excluded.version,
-                 value = excluded.value, used_at = excluded.used_at, expires_at = excluded.expires_at
-             WHERE held.login IS NOT DISTINCT FROM $7",
+             WHERE held.login IS NOT DISTINCT FROM $7"
         );
         let query = sqlx::query(statement).bind(session).bind(row.login).bind(row.version).bind(&row.value[..]);
         let query = query.bind(self.skew.theirs(row.used)).bind(self.skew.theirs(until)).bind(instead_of);

@@ -3,6 +3,7 @@
 use time::OffsetDateTime;
 
 use super::Sql;
+use super::dialect::locking;
 use crate::store::records::Row;
 use crate::store::{Error, Marks, RecordId};
 
@@ -50,16 +51,14 @@ impl Sql {
         value: &[u8],
         until: OffsetDateTime,
     ) -> Result<bool, Error> {
-        let statement = self.dialect.either(
+        // Whoever ends the session meanwhile waits, and then finds what is written here.
+        let statement = locking!(
+            self.dialect,
             "INSERT INTO record (id, session, value, expires_at)
-             SELECT $1, $2, $3, $4 FROM record AS session WHERE session.id = $2 AND session.owner IS NOT NULL
-             ON CONFLICT (id) DO UPDATE SET
-                 session = excluded.session, value = excluded.value, expires_at = excluded.expires_at",
-            // Whoever ends the session meanwhile waits, and then finds what is written here.
-            "INSERT INTO record (id, session, value, expires_at)
-             SELECT $1, $2, $3, $4 FROM record AS session WHERE session.id = $2 AND session.owner IS NOT NULL FOR SHARE
-             ON CONFLICT (id) DO UPDATE SET
-                 session = excluded.session, value = excluded.value, expires_at = excluded.expires_at",
+             SELECT $1, $2, $3, $4 FROM record AS session WHERE session.id = $2 AND session.owner IS NOT NULL",
+            " FOR SHARE",
+            " ON CONFLICT (id) DO UPDATE SET
+                 session = excluded.session, value = excluded.value, expires_at = excluded.expires_at"
         );
         let query = sqlx::query(statement).bind(id).bind(session).bind(value).bind(self.skew.theirs(until));
         Ok(query.execute(&self.pool).await?.rows_affected() == 1)

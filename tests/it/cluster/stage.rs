@@ -15,7 +15,7 @@ use super::visitor::Visitor;
 use crate::binary::{command, configure, free_port, run_with_input};
 use crate::portal::KEY;
 use crate::servers::cable::Cable;
-use crate::servers::nginx::Nginx;
+use crate::servers::nginx::{ADDRESS, Deployed};
 use crate::servers::postgres::Postgres;
 use crate::servers::redis::Redis;
 use crate::servers::signal;
@@ -53,7 +53,7 @@ pub struct Stage {
     pub host: String,
     /// nginx's port.
     pub port: u16,
-    _nginx: Nginx,
+    _nginx: Deployed,
     _folder: TempDir,
 }
 
@@ -87,7 +87,7 @@ impl Stage {
             ("QLIK_WEB_INTEGRATION_ID", String::new()),
             ("QLIK_APP_ID", demo::APP_ID.to_owned()),
             ("QLIK_SHEET_ID", demo::SHEET_ID.to_owned()),
-            ("TRUSTED_PROXIES", "127.0.0.2".to_owned()),
+            ("TRUSTED_PROXIES", ADDRESS.to_owned()),
             ("SESSION_SECRET", SECRET.to_owned()),
             ("RATE_LIMIT_TOKEN", "off".to_owned()),
             ("DATABASE_URL", format!("sqlite:{}", folder.path().join("portal.db").display())),
@@ -110,9 +110,7 @@ impl Stage {
             // All at once, as a load balancer's target group begins.
             instances.iter_mut().for_each(Instance::start);
             instances.iter_mut().for_each(Instance::wait_until_ready);
-            let site = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/nginx.conf"))
-                .expect("it is there");
-            (Nginx::before(&site, folder.path(), port, &ports), instances)
+            (Deployed::before(&ports, folder.path(), port), instances)
         });
         Self { tenant, postgres, redis, to_postgres, to_redis, instances, host, port, _nginx: nginx, _folder: folder }
     }

@@ -7,6 +7,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
+
+use crate::binary::free_port;
+use crate::browser::cookies::certificate;
 use crate::docs::blocks::blocks;
 
 /// nginx's own address, so that the product can tell it from everybody else on this machine.
@@ -36,52 +40,20 @@ impl Nginx {
     /// Runs it, and waits until it listens on this port.
     pub fn start(Documented(server): Documented, folder: &Path, port: u16) -> Self {
         let temporary = temporary_files();
-        // As root it would change to another user, to whom the folder is closed.
-        let user = if rustix::process::getuid().is_root() { "user root;" } else { "" };
         let whole = format!(
-            "daemon off;\npid nginx.pid;\nworker_processes 1;\n{user}\nevents {{ worker_connections 64; }}\n\
+            "pid nginx.pid;\nworker_processes 1;\nevents {{ worker_connections 64; }}\n\
              http {{\naccess_log off;\nproxy_bind {ADDRESS};\n{temporary}{server}}}\n"
         );
         Self::run(&whole, folder, port)
     }
 
-    /// The one of `deploy/`, before these instances. What is exchanged is where they are, and TLS is left out.
-    pub fn before(deployed: &str, folder: &Path, port: u16, instances: &[u16]) -> Self {
-        let cut = |text: &str, from: &str, to: &str| {
-            let begin = text.find(from).unwrap_or_else(|| panic!("{from} is gone from nginx.conf"));
-            let end = begin + text[begin..].find(to).expect("an end") + to.len();
-            format!("{}{}", &text[..begin], &text[end..])
-        };
-        let mut whole = cut(deployed, "    server {\n        listen 80;", "\n    }\n");
-        for line in [
-            "ssl_certificate ",
-            "ssl_certificate_key",
-            "ssl_protocols",
-            "ssl_session_cache",
-            "pid ",
-            "worker_processes",
-        ] {
-            whole = cut(&whole, line, "\n");
-        }
-        for number in 1..=3 {
-            whole = match instances.get(number - 1) {
-                Some(port) => {
-                    whole.replace(&format!("server portal-{number}:8080"), &format!("server 127.0.0.1:{port}"))
-                }
-                None => cut(&whole, &format!("server portal-{number}:8080"), "\n"),
-            };
-        }
-        whole = whole.replace("listen 443 ssl;", &format!("listen 127.0.0.1:{port};"));
-        let user = if rustix::process::getuid().is_root() { "user root;" } else { "" };
-        whole = whole.replace("http {", &format!("http {{\nproxy_bind {ADDRESS};\n{}", temporary_files()));
-        Self::run(&format!("daemon off;\npid nginx.pid;\nworker_processes 1;\n{user}\n{whole}"), folder, port)
-    }
-
     fn run(whole: &str, folder: &Path, port: u16) -> Self {
         let file = folder.join("nginx.conf");
         fs::write(&file, whole).unwrap();
+        // As root it would change to another user, to whom the folder is closed.
+        let user = if rustix::process::getuid().is_root() { "user root;" } else { "" };
         let mut command = Command::new("nginx");
-        command.arg("-p").arg(folder).arg("-c").arg(&file).args(["-e", "stderr"]);
+        command.arg("-p").arg(folder).arg("-c").arg(&file).args(["-e", "stderr", "-g", &format!("daemon off; {user}")]);
         let mut process = command.stdin(Stdio::null()).spawn().expect("nginx is installed: run `make setup-tests`");
         let patience = Instant::now() + Duration::from_secs(20);
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
@@ -89,6 +61,44 @@ impl Nginx {
             std::thread::sleep(Duration::from_millis(20));
         }
         Self(process)
+    }
+}
+
+/// nginx.conf of `deploy/` at work. It has the name `portal.example`.
+pub struct Deployed {
+    _nginx: Nginx,
+    /// Where it listens with TLS, and without: the tests' way to the same server.
+    pub tls: u16,
+    pub plain: u16,
+    _certificate: TempDir,
+}
+
+impl Deployed {
+    /// The file as it is, but for ports, the certificate's place, and where the servers are; with fewer than three of them, those
+    /// that are missing are left out.
+    pub fn before(servers: &[u16], folder: &Path, plain: u16) -> Self {
+        let (_certificate, chain, key) = certificate(&["portal.example"]);
+        let tls = free_port();
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/nginx.conf");
+        let mut conf = fs::read_to_string(file).expect("it is there");
+        let mut exchange = |told: &str, here: String| {
+            assert!(conf.contains(told), "{told} is gone from nginx.conf");
+            conf = conf.replace(told, &here);
+        };
+        for number in 0..3 {
+            let told = format!("server portal-{}:8080", number + 1);
+            match servers.get(number) {
+                Some(port) => exchange(&told, format!("server 127.0.0.1:{port}")),
+                None => exchange(&told, format!("# {told}")),
+            }
+        }
+        exchange("listen 443 ssl;", format!("listen 127.0.0.1:{tls} ssl; listen 127.0.0.1:{plain};"));
+        exchange("listen 80;", format!("listen 127.0.0.1:{};", free_port()));
+        exchange("/etc/nginx/tls/fullchain.pem", chain.display().to_string());
+        exchange("/etc/nginx/tls/privkey.pem", key.display().to_string());
+        exchange("/tmp/nginx.pid", folder.join("nginx.pid").display().to_string());
+        exchange("access_log off;", format!("access_log off;\nproxy_bind {ADDRESS};\n{}", temporary_files()));
+        Self { _nginx: Nginx::run(&conf, folder, plain), tls, plain, _certificate }
     }
 }
 
