@@ -2,9 +2,9 @@
 //! one of them.
 
 mod keys;
-mod load;
+pub mod load;
 mod losses;
 mod one;
 mod outages;
 mod stage;
-mod visitor;
+pub mod visitor;

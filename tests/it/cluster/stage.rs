@@ -119,6 +119,11 @@ impl Stage {
         self.tenant.control()
     }
 
+    /// The way to the store that has the sessions.
+    pub fn cable(&self) -> &Cable {
+        self.to_redis.as_ref().or(self.to_postgres.as_ref()).expect("a cable")
+    }
+
     /// Somebody who signs in at the instance of this number.
     pub async fn sign_in(&self, name: &str, at: usize) -> Visitor {
         Visitor::sign_in(&self.host, self.instances[at].port, name).await

@@ -1,6 +1,6 @@
 //! Somebody's browser: one cookie, a new connection for each request, so that each is another instance's.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
 use qlik_embed_bff::demo;
@@ -21,6 +21,8 @@ pub struct Answer {
     pub status: u16,
     pub head: String,
     pub body: String,
+    /// How long it took, to the end.
+    pub took: Duration,
 }
 
 impl Answer {
@@ -72,6 +74,7 @@ impl Visitor {
         if method != "GET" {
             head += &format!("Origin: http://{}\r\nContent-Length: {}\r\n", self.host, body.len());
         }
+        let begun = Instant::now();
         let exchange = async {
             let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
             stream.write_all(format!("{head}\r\n{body}").as_bytes()).await?;
@@ -84,7 +87,7 @@ impl Visitor {
             timeout(LONG, exchange).await.unwrap_or_else(|_| panic!("{method} {path} hangs")).unwrap_or_default();
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-        Answer { status, head: head.to_owned(), body: body.to_owned() }
+        Answer { status, head: head.to_owned(), body: body.to_owned(), took: begun.elapsed() }
     }
 
     /// A socket to the engine, on which the tenant has spoken: whether it has carried on a session that was there.
