@@ -57,6 +57,8 @@ pub(super) enum Way {
 }
 
 const START: Way = Way::Link { href: "/", label: "Go to the start page" };
+/// For who has to wait first.
+const FORM: Way = Way::Link { href: "/login", label: "Go to the sign-in page" };
 const AGAIN: Way = Way::Link { href: "/login", label: "Sign in again" };
 
 impl Failure {
@@ -170,7 +172,7 @@ impl Failure {
     fn of_limit(limit: Limit, seconds: u64, failure: Self) -> Self {
         let second = if seconds == 1 { "second" } else { "seconds" };
         let (what, way) = match limit {
-            Limit::SignIn => ("Too many attempts to sign in came from your network within a minute.", AGAIN),
+            Limit::SignIn => ("Too many attempts to sign in came from your network within a minute.", FORM),
             Limit::Token | Limit::AccessToken | Limit::Proxy => {
                 ("Your account has asked for more than this portal gives within a minute.", START)
             }

@@ -71,6 +71,14 @@ impl Scene {
         Self::build(listener, url, tenant, &[]).await
     }
 
+    /// The same, with these limits.
+    pub async fn limited(limits: &[(&str, &str)]) -> Self {
+        let listener = serve::bind(LOOPBACK).expect("a free port");
+        let url = format!("http://localhost:{}", port(&listener));
+        let tenant = trusting(&url);
+        Self::build(listener, url, tenant, limits).await
+    }
+
     /// Portal and tenant on `localhost`, and a configuration file that says this. Ada is in the group Sales.
     pub async fn with_pages(file: &str) -> Self {
         let listener = serve::bind(LOOPBACK).expect("a free port");

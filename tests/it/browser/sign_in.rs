@@ -68,3 +68,31 @@ async fn the_next_person_at_the_same_browser_sees_their_own_data() {
     assert_eq!(subjects, ["password|bob", "password|bob"]);
     window.close().await;
 }
+
+/// Whoever tried too often reads when to come again, and finds the way back; so does a person to whom a page was to be opened.
+#[tokio::test(flavor = "multi_thread")]
+async fn too_many_attempts_are_told_with_the_time_to_come_again() {
+    let scene = Scene::limited(&[("RATE_LIMIT_SIGN_IN", "2")]).await;
+    let window = Window::open().await;
+    window.driver.goto(&format!("{}/embed/default", scene.url)).await.unwrap();
+    for _ in 0..3 {
+        window.fill_in_as("ada", "not this one").await;
+    }
+    assert_eq!(window.text("h1").await, "That was too often");
+    let words = window.text("main").await;
+    assert!(words.contains("Try again in ") && words.contains(" seconds."), "{words}");
+    audit::passes(&window, "sign-in limited").await;
+    window.picture("sign-in-limited").await;
+    window.prefer("dark").await;
+    window.picture("sign-in-limited-dark").await;
+    window.resize(PHONE).await;
+    window.picture("sign-in-limited-390-dark").await;
+    window.prefer("light").await;
+    assert_eq!(window.value("document.documentElement.scrollWidth <= innerWidth").await, json!(true));
+    window.picture("sign-in-limited-390").await;
+
+    // The way on leads to the form again.
+    window.click("main a.primary").await;
+    assert_eq!(window.value("location.pathname").await, json!("/login"));
+    window.close().await;
+}
