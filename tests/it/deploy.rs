@@ -8,6 +8,7 @@ use std::time::Duration;
 use qlik_embed_bff::config::settings::SETTINGS;
 use serde_json::Value;
 
+mod booted;
 mod compose;
 mod health;
 mod image;
