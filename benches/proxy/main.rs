@@ -75,7 +75,9 @@ impl Arguments {
             Contender::Haproxy,
             Contender::Product(contenders::shipped()),
         ];
-        all.extend(self.also.clone().map(Contender::Product));
+        // It is started in a folder of its own.
+        let also = self.also.as_ref().map(|binary| binary.canonicalize().expect("--also names a file"));
+        all.extend(also.map(Contender::Product));
         all.retain(|contender| {
             self.contenders.is_empty() || self.contenders.iter().any(|only| only == contender.key())
         });

@@ -32,16 +32,25 @@ struct Systemd {
     group: PathBuf,
 }
 
-/// An empty control group, if this machine lets us have one and the namespaces.
+/// What boot.sh does of which a container may be refused the right.
+const MOUNTS: &str = "
+    mount -t cgroup2 cgroup2 /sys/fs/cgroup
+    mount -t tmpfs tmpfs /run
+    mkdir /run/new /run/work
+    mount -t overlay -o lowerdir=/etc,upperdir=/run/new,workdir=/run/work over /etc";
+
+/// An empty control group, if this machine lets us have one, the namespaces and what is mounted in them.
 fn permitted() -> Result<PathBuf, String> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").expect("Linux");
     let unified = mounts.lines().find(|line| line.contains(" - cgroup2 ")).and_then(|line| line.split(' ').nth(4));
     let group = Path::new(unified.ok_or("there are no control groups of version 2")?)
         .join(format!("qlik-embed-bff-{}", std::process::id()));
     let mut namespaces = Command::new("unshare");
-    namespaces.args(["--mount", "--pid", "--cgroup", "--ipc", "--uts", "--fork", "true"]).stderr(Stdio::null());
-    if !namespaces.status().is_ok_and(|status| status.success()) {
-        return Err("this user may make no namespaces".into());
+    namespaces.args(["--mount", "--pid", "--cgroup", "--ipc", "--uts", "--fork", "sh", "-euc", MOUNTS]);
+    let tried = namespaces.output().map_err(|problem| format!("unshare cannot be run: {problem}"))?;
+    if !tried.status.success() {
+        let said = String::from_utf8_lossy(&tried.stderr);
+        return Err(format!("this user may not make namespaces, or not mount in them: {said}"));
     }
     fs::create_dir(&group).map_err(|problem| format!("no control group can be made: {problem}"))?;
     Ok(group)
