@@ -55,7 +55,12 @@ async fn main() {
     }
     if let Some(url) = value("--postgres") {
         let server = Server::parse(url, None, 10).expect("an address");
-        let settings = Settings { database: Database::Postgres(server), sessions: None, secret: secret.clone() };
+        let settings = Settings {
+            database: Database::Postgres(server),
+            sessions: None,
+            secret: secret.clone(),
+            previous: Vec::new(),
+        };
         let size = "SELECT pg_total_relation_size('record')";
         measure("PostgreSQL", &settings, sizes, async || {
             Engine::Sql(AnyPool::connect(url).await.expect("it opens"), size)

@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use moka::sync::Cache;
 use reqwest::Client as Http;
 use secrecy::SecretString;
@@ -61,7 +62,8 @@ pub struct Settings {
 pub struct AccessTokens(Arc<Parts>);
 
 struct Parts {
-    client: Client,
+    /// What it shows for itself is exchanged.
+    client: ArcSwap<Client>,
     scope: String,
     tenant: Origin,
     http: Http,
@@ -96,9 +98,18 @@ impl AccessTokens {
         let people = people.map(|access| People::new(http.clone(), tenant.clone(), access, provision, rename));
         let errands = Errands::new(TOKENS, tenant.clone(), store.clone(), tokens_a_minute);
         let believed = Cache::builder().max_capacity(MOST).time_to_live(BELIEVED).build();
-        let flights = Flights::default();
+        let (client, flights) = (ArcSwap::from_pointee(client), Flights::default());
         let parts = Parts { client, scope, tenant, http, subjects, people, store, errands, flights, believed };
         Self(Arc::new(parts))
+    }
+
+    /// From now on, tokens are had with what the client of these settings shows for itself, and users by their right. Tokens that are
+    /// there stay good: they are the client's, which is the same.
+    pub fn follow(&self, settings: Settings) {
+        self.0.client.store(Arc::new(settings.client));
+        if let (Some(people), Some(access)) = (&self.0.people, settings.people) {
+            people.follow(access);
+        }
     }
 
     /// The token of this visitor, good for 5 minutes at the least: the one that is kept, or a new one.

@@ -22,7 +22,7 @@ use crate::pages::{Gallery, Pages};
 use crate::proxy::sockets::Sockets;
 use crate::proxy::{self, Proxy};
 use crate::qlik::{Tenant, token};
-use crate::store::Store;
+use crate::store::{Renewal, Store};
 use crate::subjects::Subjects;
 use crate::tenant_session::TenantSessions;
 
@@ -52,9 +52,9 @@ pub struct Parts {
 }
 
 /// What stays from start to end, whatever configuration is read in between: what visitors have by now, and what was built from
-/// settings that are not live, as the list of settings has it.
+/// settings that are not live, as the list of settings has it. The secrets in it are exchanged.
 pub struct Lasting {
-    /// From identities to subjects; the rules in it are exchanged.
+    /// From identities to subjects; the rules in it are exchanged, too.
     pub subjects: Arc<Subjects>,
     /// Makes tokens, where any page needs them; the key in it is exchanged.
     pub tokens: Option<token::Issuer>,
@@ -135,6 +135,21 @@ impl Lasting {
             draining: AtomicBool::new(false),
         })
     }
+
+    /// From now on, the rules and secrets of this configuration hold. Whether a part is there at all stays as it is.
+    fn follow(&self, config: &Config, store: Renewal) {
+        self.store.follow(store);
+        self.subjects.follow(config.mapping.clone(), config.subjects.clone());
+        if let (Some(oidc), Some(settings)) = (&self.oidc, &config.oidc) {
+            oidc.follow(settings.clone());
+        }
+        if let (Some(tickets), Some(settings)) = (&self.tickets, &config.ticket) {
+            tickets.follow(settings.clone());
+        }
+        if let (Some(tokens), Some(settings)) = (&self.access_tokens, &config.access_token) {
+            tokens.follow(settings.clone());
+        }
+    }
 }
 
 /// Between whom requests are passed on.
@@ -172,15 +187,16 @@ impl App {
         })))
     }
 
-    /// The application as this configuration has it: with what stays of this one, and rules for subjects that hold for both at
-    /// once. What is not live in it has to be as it was. The key that signs is exchanged by itself ([`token::Issuer::exchange`]).
-    pub fn renewed(&self, config: Config) -> Self {
+    /// The application as this configuration has it: with what stays of this one, and rules for subjects and secrets that hold for both
+    /// at once; those of the store were prepared ([`Store::prepare`]), which may fail, as nothing here does. What is not live in the
+    /// configuration has to be as it was. The key that signs is exchanged by itself ([`token::Issuer::exchange`]).
+    pub fn renewed(&self, config: Config, store: Renewal) -> Self {
         let lasting = Arc::clone(&self.0.lasting);
         let admin = match &self.admin {
             Some(admin) => admin.renewed(&config),
             None => Administration::of(&config, &lasting.clock, lasting.since),
         };
-        lasting.subjects.follow(config.mapping.clone());
+        lasting.follow(&config, store);
         Self(Arc::new(Parts {
             proxy: self.proxy.with(passing(&config)),
             server: config.server,

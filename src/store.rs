@@ -26,6 +26,7 @@ pub mod locks;
 mod news;
 mod records;
 pub mod redis;
+mod renewal;
 mod seal;
 pub mod secret;
 mod server;
@@ -44,6 +45,7 @@ pub use listed::Place;
 use records::CachedRecord;
 pub use records::Kind;
 use redis::Redis;
+pub use renewal::Renewal;
 use seal::Seal;
 pub use server::Server;
 use sql::Sql;
@@ -159,7 +161,8 @@ impl Store {
         };
         let cache = Cache::builder().max_capacity(CACHE_RECORDS).time_to_live(CACHE_TIME).build();
         let standings = Cache::builder().max_capacity(CACHE_RECORDS).time_to_live(CACHE_TIME).build();
-        let (seal, changes, ends) = (Arc::new(Seal::new(&secret)), Arc::default(), Arc::new(Ends::default()));
+        let seal = Arc::new(Seal::new(&secret, &settings.previous));
+        let (changes, ends): (_, Arc<Ends>) = (Arc::default(), Arc::default());
         let store = Self { database, expiring, seal, cache, standings, changes, ends, away: Arc::default() };
         store.compare_clocks().await?;
         store.ends.begin_behind(expiring!(store.last_ended_session())?);
@@ -207,10 +210,10 @@ impl Store {
         expiring!(self.compare_clocks())
     }
 
-    /// What a page of ours sends along to show that it is one, for as long as this session has its id. It is derived, not
-    /// kept: every instance with the same secret knows it.
-    pub fn csrf_token(&self, session: SessionRef) -> [u8; 32] {
-        self.seal.csrf_token(&session.0)
+    /// What a page of ours sends along to show that it is one, for as long as this session has its id; then what pages send that
+    /// were made under a secret before. They are derived, not kept: every instance with the same secrets knows them.
+    pub fn csrf_tokens(&self, session: SessionRef) -> Vec<[u8; 32]> {
+        self.seal.csrf_tokens(&session.0)
     }
 
     /// Ends sessions. Says how many there were.

@@ -207,9 +207,12 @@ impl Subjects {
         Ok(Self { mapping, shared: settings.shared, store, look_up, flights, in_vain })
     }
 
-    /// From now on, these are the rules. Whose a subject is stays as it is.
-    pub fn follow(&self, mapping: Mapping) {
+    /// From now on, these are the rules, and the right by which the tenant is asked. Whose a subject is stays as it is.
+    pub fn follow(&self, mapping: Mapping, settings: Settings) {
         self.mapping.store(Arc::new(mapping));
+        if let (Some((users, _)), Some(look_up)) = (&self.look_up, settings.look_up) {
+            users.follow(look_up.access);
+        }
     }
 
     /// Who this identity is to Qlik. From now on it holds the subject, unless somebody else does.

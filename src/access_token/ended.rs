@@ -36,7 +36,7 @@ impl AccessTokens {
     /// Has the tenant forget a token, if it can be done in a few seconds.
     pub(super) async fn revoke(&self, token: &SecretString, now: OffsetDateTime) -> bool {
         let parts = &self.0;
-        let revoked = oauth::revoke(&parts.http, &parts.tenant, &parts.client, token, now).await;
+        let revoked = oauth::revoke(&parts.http, &parts.tenant, &parts.client.load_full(), token, now).await;
         if let Err(problem) = &revoked {
             let (advice, remedy) = (problem.advice().id, problem.advice().in_short());
             tracing::warn!(%problem, advice, remedy, "an access token could not be revoked; it expires by itself");

@@ -45,7 +45,7 @@ impl Errand for Minting<'_> {
                 return Err(why);
             }
         };
-        let serves = granted.is_of(&who.identity) && granted.serves(&subject.id, &parts.client.id, who.now());
+        let serves = granted.is_of(&who.identity) && granted.serves(&subject.id, &parts.client.load().id, who.now());
         Ok((serves && Some(granted.login) != self.other_than).then(|| Arc::new(granted)))
     }
 
@@ -62,8 +62,8 @@ impl Errand for Minting<'_> {
             return Err(refused(Error::NoUser));
         }
         parts.errands.count(who).await.map_err(refused)?;
-        let begun = who.now();
-        let asked = oauth::impersonate(&parts.http, &parts.tenant, &parts.client, &parts.scope, &subject.id, begun);
+        let (begun, client) = (who.now(), parts.client.load_full());
+        let asked = oauth::impersonate(&parts.http, &parts.tenant, &client, &parts.scope, &subject.id, begun);
         let token = match asked.await {
             Ok(token) => token,
             Err(problem) => {
@@ -74,7 +74,7 @@ impl Errand for Minting<'_> {
                 return Err(refused(parts.errands.note(who, failures, problem).await));
             }
         };
-        let granted = Granted::new(new_login(), &token, &who.identity, &subject.id, &parts.client.id, begun);
+        let granted = Granted::new(new_login(), &token, &who.identity, &subject.id, &client.id, begun);
         Ok(Minted { granted, rule, before })
     }
 

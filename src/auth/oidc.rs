@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration as StdDuration;
 
+use arc_swap::ArcSwap;
 use openidconnect::core::{CoreAuthPrompt, CoreAuthenticationFlow};
 use openidconnect::url::Url;
 use openidconnect::{
@@ -117,14 +118,14 @@ pub struct Ended {
 
 /// The way in through one provider.
 pub struct Oidc {
-    settings: Settings,
+    settings: ArcSwap<Settings>,
     provider: Arc<Provider>,
     store: Store,
 }
 
 impl fmt::Debug for Oidc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Oidc").field(&self.settings.issuer).finish()
+        f.debug_tuple("Oidc").field(&self.settings.load().issuer).finish()
     }
 }
 
@@ -132,7 +133,12 @@ impl Oidc {
     /// Asks nothing yet: the provider is looked up when it is first needed.
     pub fn new(settings: Settings, client: reqwest::Client, store: Store, clock: Clock) -> Self {
         let provider = Arc::new(Provider::new(settings.issuer.clone(), client, clock));
-        Self { settings, provider, store }
+        Self { settings: ArcSwap::from_pointee(settings), provider, store }
+    }
+
+    /// From now on, we are who these settings say. The provider has to be the same. Whoever is on the way finishes with them, too.
+    pub fn follow(&self, settings: Settings) {
+        self.settings.store(Arc::new(settings));
     }
 
     /// Looks the provider up ahead of the first visitor, so that the log tells early when something is wrong with it.
@@ -143,7 +149,7 @@ impl Oidc {
 
     /// Whether the provider is first asked without showing anything.
     pub fn begins_silently(&self) -> bool {
-        self.settings.prompt_none
+        self.settings.load().prompt_none
     }
 
     /// Begins a sign-in of the browser with this secret of its own; afterwards it shall go `to`. Says where at the
@@ -153,9 +159,10 @@ impl Oidc {
     /// When the provider is not available or cannot be used, or the store does not answer.
     pub async fn begin(&self, browser: &str, to: &str, silent: bool, now: OffsetDateTime) -> Result<Url, Error> {
         let metadata = self.provider.metadata().await?;
-        let client = provider::client(&metadata, &self.settings);
+        let settings = self.settings.load_full();
+        let client = provider::client(&metadata, &settings);
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
-        let scopes = self.settings.scopes.iter().cloned().map(Scope::new);
+        let scopes = settings.scopes.iter().cloned().map(Scope::new);
         let flow = CoreAuthenticationFlow::AuthorizationCode;
         let mut request = client
             .authorize_url(flow, CsrfToken::new_random, Nonce::new_random)
@@ -180,12 +187,13 @@ impl Oidc {
     pub async fn finish(&self, answer: Answer, browser: Option<&str>, now: OffsetDateTime) -> Result<Finished, Error> {
         let pending = self.pending(answer.state.as_deref(), browser, now).await?;
         let metadata = self.provider.metadata().await?;
-        self.check_issuer(&metadata, answer.iss.as_deref())?;
+        let settings = self.settings.load_full();
+        check_issuer(&settings, &metadata, answer.iss.as_deref())?;
         if let Some(code) = answer.error {
             return refusal(&code, answer.error_description.as_deref(), pending);
         }
         let code = answer.code.ok_or_else(|| Error::Unusable("its answer has neither a code nor an error".into()))?;
-        let client = provider::client(&metadata, &self.settings);
+        let client = provider::client(&metadata, &settings);
         let request = client
             .exchange_code(AuthorizationCode::new(code))
             .map_err(|_| Error::Unusable("its discovery document names no token endpoint".into()))?
@@ -193,16 +201,15 @@ impl Oidc {
         let tokens = request.request_async(self.provider.http()).await.map_err(token_problem)?;
         let token = tokens.id_token().ok_or_else(|| Error::Unusable("it gave no ID token".into()))?;
         let access_token = tokens.access_token();
-        let by =
-            |metadata: &Metadata| id_token::verify(token, metadata, &self.settings, &pending.nonce, access_token, now);
+        let by = |metadata: &Metadata| id_token::verify(token, metadata, &settings, &pending.nonce, access_token, now);
         let verified = self.by_keys(&metadata, by).await?;
 
         let mut said = verified.claims;
-        if claims::lack(&said, &self.settings) {
+        if claims::lack(&said, &settings) {
             self.provider.add_user_info(&client, access_token, verified.subject, &mut said).await?;
         }
         let provider_session = said.get("sid").and_then(|sid| sid.as_str()).map(|sid| self.provider_session(sid));
-        let identity = claims::identity(said, &self.settings.groups_claim)?;
+        let identity = claims::identity(said, &settings.groups_claim)?;
         let id_token = Some(token.to_string()).filter(|token| token.len() <= LARGEST_HINT);
         Ok(Finished::SignedIn(Box::new(SignedIn { identity, to: pending.to, provider_session, id_token })))
     }
@@ -214,16 +221,6 @@ impl Oidc {
         let pending: Option<Pending> = kept.and_then(|kept| serde_json::from_slice(&kept).ok());
         let pending = pending.ok_or(Error::NotPending)?;
         if browser == Some(pending.browser.as_str()) { Ok(pending) } else { Err(Error::OtherBrowser) }
-    }
-
-    /// An answer of another provider must not be taken to this one (RFC 9207, section 2.4).
-    fn check_issuer(&self, metadata: &Metadata, said: Option<&str>) -> Result<(), Error> {
-        match said {
-            Some(issuer) if issuer == self.settings.issuer.as_str() => Ok(()),
-            None if !metadata.additional_metadata().authorization_response_iss_parameter_supported => Ok(()),
-            Some(_) => Err(Error::Unverified("the answer is from another issuer".into())),
-            None => Err(Error::Unverified("the answer does not say from which issuer it is".into())),
-        }
     }
 
     /// Judges by the keys that are known; when they do not fit, by those that there are now.
@@ -240,7 +237,7 @@ impl Oidc {
 
     /// One text for each session at each provider. An issuer has no spaces.
     fn provider_session(&self, sid: &str) -> String {
-        format!("{} {sid}", self.settings.issuer.as_str())
+        format!("{} {sid}", self.settings.load().issuer.as_str())
     }
 
     /// Where to send a browser that signs out, so that its session at the provider ends too (RP-Initiated Logout 1.0,
@@ -251,11 +248,12 @@ impl Oidc {
             Some(known) => known,
             None => tokio::time::timeout(WAY_OUT, self.provider.metadata()).await.ok()?.ok()?,
         };
+        let settings = self.settings.load();
         let mut address = metadata.additional_metadata().end_session_endpoint.as_ref()?.url().clone();
         address
             .query_pairs_mut()
-            .append_pair("client_id", &self.settings.client_id)
-            .append_pair("post_logout_redirect_uri", self.settings.after_logout.as_str())
+            .append_pair("client_id", &settings.client_id)
+            .append_pair("post_logout_redirect_uri", settings.after_logout.as_str())
             .extend_pairs(id_token.map(|token| ("id_token_hint", token)));
         Some(address)
     }
@@ -265,9 +263,10 @@ impl Oidc {
     /// # Errors
     /// [`Error::Unverified`] for a token that is not the provider's, not for us, not of now, or used before.
     pub async fn end_sessions(&self, token: &str, now: OffsetDateTime) -> Result<Ended, Error> {
-        let by = |metadata: &Metadata| logout::verify(token, metadata, &self.settings.client_id, now);
+        let settings = self.settings.load_full();
+        let by = |metadata: &Metadata| logout::verify(token, metadata, &settings.client_id, now);
         let logout::Token { id, until, session, subject } = self.by_keys(&*self.provider.metadata().await?, by).await?;
-        let name = format!("{} {id}", self.settings.issuer.as_str());
+        let name = format!("{} {id}", settings.issuer.as_str());
         if self.store.keeps(Kind::UsedLogoutToken, &name, now).await? {
             return Err(Error::Unverified("the logout token was used before".into()));
         }
@@ -287,6 +286,16 @@ impl Oidc {
         // A session that does not know its name there may be this one: rather one too many than one too few.
         let Some(owner) = owner else { return Ok(ended) };
         Ok(ended + self.store.end_sessions(SessionsOf::OwnerUnmarked(owner)).await?)
+    }
+}
+
+/// An answer of another provider must not be taken to this one (RFC 9207, section 2.4).
+fn check_issuer(settings: &Settings, metadata: &Metadata, said: Option<&str>) -> Result<(), Error> {
+    match said {
+        Some(issuer) if issuer == settings.issuer.as_str() => Ok(()),
+        None if !metadata.additional_metadata().authorization_response_iss_parameter_supported => Ok(()),
+        Some(_) => Err(Error::Unverified("the answer is from another issuer".into())),
+        None => Err(Error::Unverified("the answer does not say from which issuer it is".into())),
     }
 }
 

@@ -4,6 +4,9 @@
 //! issuer, the audience and the times are checked; what the ticket brings along to be checked with (`jwk`, `jku`, `x5c`)
 //! is not even read. Only then is its `jti` claimed in the store, which all instances share.
 
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 use reqwest::Client;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -135,9 +138,15 @@ impl Refused {
 pub struct Tickets {
     issuer: String,
     audience: Origin,
+    check: ArcSwap<Check>,
+    store: Store,
+}
+
+/// How signatures are checked.
+#[derive(Debug)]
+struct Check {
     algorithm: Algorithm,
     keys: HeldKeys,
-    store: Store,
 }
 
 #[derive(Debug)]
@@ -167,7 +176,14 @@ impl Tickets {
             Keys::One(key) => HeldKeys::One(key),
             Keys::At(url) => HeldKeys::Set(KeySet::new(url, client)),
         };
-        Self { issuer, audience, algorithm, keys, store }
+        Self { issuer, audience, check: ArcSwap::from_pointee(Check { algorithm, keys }), store }
+    }
+
+    /// From now on, tickets are checked with the key of these settings. A set of keys at the portal is followed where it is.
+    pub fn follow(&self, settings: Settings) {
+        if let Keys::One(key) = settings.keys {
+            self.check.store(Arc::new(Check { algorithm: settings.algorithm, keys: HeldKeys::One(key) }));
+        }
     }
 
     /// Who the portal says this is. The ticket is used up by that: nobody can redeem it again, at any instance.
@@ -203,8 +219,10 @@ impl Tickets {
         };
         let signed = &ticket[..header.len() + 1 + claims.len()];
         let header: Header = claims::part(header, "its header cannot be read")?;
-        if header.alg != self.algorithm.as_str() {
-            return Err(Refused::Algorithm(self.algorithm));
+        let check = self.check.load_full();
+        let algorithm = check.algorithm;
+        if header.alg != algorithm.as_str() {
+            return Err(Refused::Algorithm(algorithm));
         }
         if header.crit.is_some() {
             return Err(Refused::Critical);
@@ -212,14 +230,14 @@ impl Tickets {
         if header.typ.is_some_and(|typ| !typ.eq_ignore_ascii_case("JWT")) {
             return Err(Refused::Kind);
         }
-        let proven = match &self.keys {
-            HeldKeys::One(key) => key.verifies(self.algorithm, signed, signature),
+        let proven = match &check.keys {
+            HeldKeys::One(key) => key.verifies(algorithm, signed, signature),
             HeldKeys::Set(set) => {
-                let keys = set.keys(self.algorithm, header.kid.as_deref(), now).await?;
+                let keys = set.keys(algorithm, header.kid.as_deref(), now).await?;
                 if keys.is_empty() {
                     return Err(Refused::UnknownKey);
                 }
-                keys.iter().any(|key| key.verifies(self.algorithm, signed, signature))
+                keys.iter().any(|key| key.verifies(algorithm, signed, signature))
             }
         };
         if proven { claims::part(claims, "its claims cannot be read") } else { Err(Refused::Signature) }

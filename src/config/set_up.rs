@@ -3,9 +3,11 @@
 use time::OffsetDateTime;
 use toml::Value;
 
+use super::again::file_of;
 use super::file::{Env, Sources};
 use super::problem::Problems;
 use super::reader::Reader;
+use super::settings::SETTINGS;
 use super::signing::{self, KeyInPlace};
 use super::{page, server, subject};
 use crate::origin::Origin;
@@ -88,6 +90,12 @@ impl Written {
     /// What a setting was set to.
     pub fn value(&self, name: &str) -> Option<String> {
         Reader::new(&self.0).value(name).map(str::to_owned)
+    }
+
+    /// The files that have what settings say that are live.
+    pub fn live_files(&self) -> Vec<String> {
+        let live = SETTINGS.iter().filter(|setting| setting.live);
+        live.filter_map(|setting| file_of(&self.0, setting)).map(str::to_owned).collect()
     }
 
     /// The file that was named for a secret.

@@ -10,6 +10,8 @@ pub struct Setting {
     pub default: Option<&'static str>,
     /// Never shown; may also come from the file that `NAME_FILE` names.
     pub secret: bool,
+    /// Names a file, and what lies in that is what it says.
+    pub file: bool,
     /// Spellings of the forum tutorial and of Qlik's samples that mean the same.
     pub aliases: &'static [&'static str],
     /// A change takes effect while the server runs. Every other setting holds from start to end: what it says is built into what
@@ -18,7 +20,7 @@ pub struct Setting {
 }
 
 const fn setting(name: &'static str) -> Setting {
-    Setting { name, default: None, secret: false, aliases: &[], live: false }
+    Setting { name, default: None, secret: false, file: false, aliases: &[], live: false }
 }
 
 impl Setting {
@@ -29,6 +31,11 @@ impl Setting {
 
     const fn secret(mut self) -> Self {
         self.secret = true;
+        self
+    }
+
+    const fn file(mut self) -> Self {
+        self.file = true;
         self
     }
 
@@ -43,6 +50,9 @@ impl Setting {
     }
 }
 
+/// The key that signs. What lies in its file may be prepared before it is used.
+pub const SIGNING_KEY: &str = "QLIK_JWT_PRIVATE_KEY";
+
 /// All settings, in the order of the manual.
 pub const SETTINGS: &[Setting] = &[
     // where settings are
@@ -52,8 +62,8 @@ pub const SETTINGS: &[Setting] = &[
     setting("PUBLIC_URL").also(&["APP_BASE_URL"]),
     setting("PROXY_URL"),
     setting("PORTAL_NAME").or("Analytics").live(),
-    setting("TLS_CERT_FILE").live(),
-    setting("TLS_KEY_FILE").live(),
+    setting("TLS_CERT_FILE").file().live(),
+    setting("TLS_KEY_FILE").file().live(),
     setting("TLS_CA_FILE"),
     setting("HTTPS_PROXY").also(&["https_proxy"]),
     setting("HTTP_PROXY").also(&["http_proxy"]),
@@ -101,14 +111,14 @@ pub const SETTINGS: &[Setting] = &[
     // token
     setting("QLIK_JWT_ISSUER").also(&["issuer"]).live(),
     setting("QLIK_JWT_KEY_ID").also(&["keyid"]).live(),
-    setting("QLIK_JWT_PRIVATE_KEY").secret().live(),
+    setting(SIGNING_KEY).secret().live(),
     setting("QLIK_JWT_LIFETIME").or("60s"),
     setting("QLIK_JWT_SKEW").or("30s"),
     // oauth
     setting("QLIK_OAUTH_CLIENT_ID").also(&["OAUTH_FRONTEND_CLIENT_ID"]),
-    setting("QLIK_OAUTH_CLIENT_SECRET").secret().also(&["OAUTH_FRONTEND_CLIENT_SECRET"]),
-    setting("QLIK_OAUTH_PRIVATE_KEY").secret(),
-    setting("QLIK_OAUTH_KEY_ID"),
+    setting("QLIK_OAUTH_CLIENT_SECRET").secret().also(&["OAUTH_FRONTEND_CLIENT_SECRET"]).live(),
+    setting("QLIK_OAUTH_PRIVATE_KEY").secret().live(),
+    setting("QLIK_OAUTH_KEY_ID").live(),
     setting("QLIK_OAUTH_SCOPES").or("user_default"),
     setting("QLIK_PROVISION").or("off"),
     setting("DATA_DIMENSION").also(&["HYPERCUBE_DIMENSION"]).live(),
@@ -122,7 +132,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("SIGN_IN").or("password"),
     setting("OIDC_ISSUER"),
     setting("OIDC_CLIENT_ID"),
-    setting("OIDC_CLIENT_SECRET").secret(),
+    setting("OIDC_CLIENT_SECRET").secret().live(),
     setting("OIDC_SCOPES").or("openid,profile,email"),
     setting("OIDC_GROUPS_CLAIM").or("groups"),
     setting("OIDC_PROMPT_NONE").or("false"),
@@ -134,8 +144,8 @@ pub const SETTINGS: &[Setting] = &[
     setting("HEADER_SIGN_OUT_URL"),
     setting("TICKET_ISSUER"),
     setting("TICKET_ALGORITHM"),
-    setting("TICKET_PUBLIC_KEY").secret(),
-    setting("TICKET_SECRET").secret(),
+    setting("TICKET_PUBLIC_KEY").secret().live(),
+    setting("TICKET_SECRET").secret().live(),
     setting("TICKET_JWKS_URL"),
     // mapping
     setting("SUBJECT_TEMPLATE").or("{source}|{id}").live(),
@@ -147,19 +157,20 @@ pub const SETTINGS: &[Setting] = &[
     setting("GROUPS_MAX").or("1000").live(),
     setting("SUBJECT_LOOKUP").or("off"),
     setting("SUBJECT_LOOKUP_ELSE").or("deny"),
-    setting("QLIK_API_KEY").secret(),
+    setting("QLIK_API_KEY").secret().live(),
     setting("QLIK_ADMIN_CLIENT_ID").also(&["OAUTH_BACKEND_CLIENT_ID"]),
-    setting("QLIK_ADMIN_CLIENT_SECRET").secret().also(&["OAUTH_BACKEND_CLIENT_SECRET"]),
+    setting("QLIK_ADMIN_CLIENT_SECRET").secret().also(&["OAUTH_BACKEND_CLIENT_SECRET"]).live(),
     // store
     setting("DATABASE_URL").or("sqlite:data/qlik-embed-bff.db"),
-    setting("DATABASE_PASSWORD").secret(),
+    setting("DATABASE_PASSWORD").secret().live(),
     setting("DATABASE_CONNECTIONS").or("10"),
     setting("SESSION_STORE_URL").also(&["REDIS_URL"]),
-    setting("SESSION_STORE_PASSWORD").secret(),
-    setting("SESSION_STORE_SENTINEL_PASSWORD").secret(),
-    setting("SESSION_STORE_CA_FILE"),
+    setting("SESSION_STORE_PASSWORD").secret().live(),
+    setting("SESSION_STORE_SENTINEL_PASSWORD").secret().live(),
+    setting("SESSION_STORE_CA_FILE").file().live(),
     setting("SESSION_STORE_PREFIX").or("qlik-embed-bff"),
-    setting("SESSION_SECRET").secret(),
+    setting("SESSION_SECRET").secret().live(),
+    setting("SESSION_SECRET_PREVIOUS").secret().live(),
     setting("SESSION_IDLE").or("30m"),
     setting("SESSION_MAX").or("12h"),
 ];

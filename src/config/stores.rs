@@ -2,10 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::reader::Reader;
 use crate::store::redis::Beside;
+use crate::store::secret::SHORTEST;
 use crate::store::{self, Database, Server, redis};
 
 /// More connections than any instance can use.
@@ -15,6 +18,7 @@ pub(super) fn read(reader: &mut Reader) -> Option<store::Settings> {
     let database = database(reader);
     let sessions = sessions(reader);
     let secret = secret(reader);
+    let previous = previous(reader);
     let (database, sessions) = (database?, sessions?);
     let given = reader.is_given("SESSION_SECRET");
     match &database {
@@ -29,7 +33,7 @@ pub(super) fn read(reader: &mut Reader) -> Option<store::Settings> {
             return None;
         }
     }
-    Some(store::Settings { database, sessions, secret })
+    Some(store::Settings { database, sessions, secret, previous: previous? })
 }
 
 fn database(reader: &mut Reader) -> Option<Database> {
@@ -96,9 +100,7 @@ fn sessions(reader: &mut Reader) -> Option<Option<redis::Settings>> {
     let authorities = match reader.is_set("SESSION_STORE_CA_FILE") {
         false => Some(None),
         true => reader
-            .optional("SESSION_STORE_CA_FILE", "name a PEM file with the certificates of the authorities", |path| {
-                std::fs::read(path).map_err(|problem| format!("names a file that cannot be read ({problem})"))
-            })
+            .optional("SESSION_STORE_CA_FILE", "name a PEM file with the certificates of the authorities", authorities)
             .map(Some),
     };
     if !reader.is_set("SESSION_STORE_URL") {
@@ -121,16 +123,46 @@ fn sessions(reader: &mut Reader) -> Option<Option<redis::Settings>> {
     Some(Some(sessions))
 }
 
+/// What is in the file, if it is certificates.
+fn authorities(path: &str) -> Result<Vec<u8>, String> {
+    let pem = std::fs::read(path).map_err(|problem| format!("names a file that cannot be read ({problem})"))?;
+    let certificates = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();
+    match certificates.map(|certificates| certificates.len()) {
+        Ok(1..) => Ok(pem),
+        _ => Err("names a file without a certificate in PEM format".to_owned()),
+    }
+}
+
 fn secret(reader: &mut Reader) -> Option<SecretString> {
     let (secret, file) = reader.secret("SESSION_SECRET", None)?;
-    if secret.expose_secret().trim().len() < store::secret::SHORTEST {
+    let secret = secret.expose_secret().trim();
+    if secret.len() < SHORTEST {
         let (variable, has) = match file {
             Some(_) => ("SESSION_SECRET_FILE", "names a file with"),
             None => ("SESSION_SECRET", "has"),
         };
-        let reason = format!("{has} fewer than {} characters", store::secret::SHORTEST);
+        let reason = format!("{has} fewer than {SHORTEST} characters");
         reader.problem(variable, reason, "make one with `openssl rand -base64 48`, or leave it out");
         return None;
     }
-    Some(secret.expose_secret().trim().into())
+    Some(secret.into())
+}
+
+/// `None` after a problem. In a file, each may have a line of its own.
+fn previous(reader: &mut Reader) -> Option<Vec<SecretString>> {
+    const NAME: &str = "SESSION_SECRET_PREVIOUS";
+    if !reader.is_given(NAME) {
+        return Some(Vec::new());
+    }
+    let (text, file) = reader.secret(NAME, None)?;
+    let secrets = text.expose_secret().split([',', '\n']).map(str::trim).filter(|secret| !secret.is_empty());
+    let secrets: Vec<_> = secrets.map(SecretString::from).collect();
+    if secrets.iter().any(|secret| secret.expose_secret().len() < SHORTEST) {
+        let variable = if file.is_some() { format!("{NAME}_FILE") } else { NAME.to_owned() };
+        let reason = format!("has a secret with fewer than {SHORTEST} characters");
+        let remedy = "write what SESSION_SECRET was, letter for letter, with commas between several; or leave it out";
+        reader.problem(&variable, reason, remedy);
+        return None;
+    }
+    Some(secrets)
 }

@@ -2,8 +2,10 @@
 //! machines; page by page, and no faster than the tenant likes.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -89,7 +91,7 @@ impl Error {
 pub struct Api {
     client: Client,
     tenant: Origin,
-    access: Access,
+    access: ArcSwap<Access>,
     /// The access token of an OAuth client, and when to have another one.
     token: tokio::sync::Mutex<Option<(SecretString, OffsetDateTime)>>,
     /// The longest pause that is waited for when the tenant asks for one.
@@ -99,7 +101,14 @@ pub struct Api {
 impl Api {
     /// Asks this tenant by this right. A call that the tenant puts off (429) has failed.
     pub fn new(client: Client, tenant: Origin, access: Access) -> Self {
+        let access = ArcSwap::from_pointee(access);
         Self { client, tenant, access, token: tokio::sync::Mutex::default(), longest_pause: Duration::ZERO }
+    }
+
+    /// From now on, it is asked by this right. An access token that is there is used until it ends: what it was had with does
+    /// not matter to the tenant.
+    pub fn follow(&self, access: Access) {
+        self.access.store(Arc::new(access));
     }
 
     /// Waits up to this long when the tenant puts a call off, and makes it again, a few times.
@@ -161,11 +170,12 @@ impl Api {
     /// # Errors
     /// When the client gets none.
     pub async fn bearer(&self, now: OffsetDateTime) -> Result<SecretString, Error> {
-        let (id, secret) = match &self.access {
+        let mut kept = self.token.lock().await; // whoever comes meanwhile waits, and finds it
+        let access = self.access.load_full();
+        let (id, secret) = match &*access {
             Access::Key(key) => return Ok(key.clone()),
             Access::Client { id, secret } => (id, secret),
         };
-        let mut kept = self.token.lock().await; // whoever comes meanwhile waits, and finds it
         if let Some((token, until)) = &*kept
             && *until > now
         {
@@ -199,7 +209,9 @@ impl Api {
     ) -> Result<Vec<u8>, Error> {
         let token = self.bearer(now).await?;
         let answer = self.send(At::Admin, method.clone(), address, Some(&token), body, now).await;
-        if matches!(self.access, Access::Client { .. }) && answer.as_ref().is_err_and(|no| no.status() == Some(401)) {
+        if matches!(**self.access.load(), Access::Client { .. })
+            && answer.as_ref().is_err_and(|no| no.status() == Some(401))
+        {
             *self.token.lock().await = None;
             let token = self.bearer(now).await?;
             return self.send(At::Admin, method, address, Some(&token), body, now).await;

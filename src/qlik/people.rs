@@ -49,6 +49,11 @@ impl People {
         Self { api: Api::new(client, tenant, access), create, rename }
     }
 
+    /// From now on, it is asked by this right.
+    pub fn follow(&self, access: Access) {
+        self.api.follow(access);
+    }
+
     /// Looks for the user with this subject. Where users are made: makes the user who is missing, and has the name of one who is
     /// there be the same as ours. Nothing else of a user is touched.
     ///

@@ -148,6 +148,11 @@ impl Users {
         Ok(Self { api: Api::new(tenant.client()?, tenant.origin, access), rests_until: Mutex::default() })
     }
 
+    /// From now on, it is asked by this right.
+    pub fn follow(&self, access: Access) {
+        self.api.follow(access);
+    }
+
     /// The active users with this address.
     ///
     /// # Errors

@@ -27,6 +27,8 @@ pub struct Settings {
     pub sessions: Option<redis::Settings>,
     /// Seals what expires; made once and kept beside an SQLite file when not configured.
     pub secret: Option<SecretString>,
+    /// What was sealed under one of these opens as well.
+    pub previous: Vec<SecretString>,
 }
 
 /// The database.
@@ -41,7 +43,7 @@ pub enum Database {
 impl Settings {
     /// All in this SQLite file.
     pub fn file(file: PathBuf) -> Self {
-        Self { database: Database::Sqlite(file), sessions: None, secret: None }
+        Self { database: Database::Sqlite(file), sessions: None, secret: None, previous: Vec::new() }
     }
 
     /// Whether there may be something: an SQLite file that is not there has nothing, and shall not be made for a question.

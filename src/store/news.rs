@@ -55,6 +55,8 @@ impl Store {
     async fn listen_to_postgres(&self, url: &str, failing: &mut bool) -> Result<(), Error> {
         let open = async {
             let mut listener = PgListener::connect(url).await?;
+            // It would use the password that there was.
+            listener.eager_reconnect(false);
             listener.listen(CHANNEL).await?;
             Ok(listener)
         };

@@ -15,6 +15,7 @@ mod records;
 
 pub use super::server::Beside;
 use connection::Connections;
+pub(super) use connection::Doors;
 pub use connection::{Node, Settings, Way};
 
 /// How many sessions one run of the script ends: nobody else is served meanwhile.
@@ -34,9 +35,8 @@ impl Redis {
     /// Opens the session store.
     pub(super) async fn open(settings: &Settings) -> Result<Self, Error> {
         let failed = |problem| Error::Sessions { at: settings.shown.clone(), problem };
-        let connections = Connections::new(settings).map_err(failed)?;
         let redis = Self {
-            connections,
+            connections: Connections::by(Doors::of(settings)?),
             prefix: format!("{{{}}}:", settings.prefix),
             script: Arc::new(Script::new(SCRIPT)),
             skew: Skew::default(),
@@ -46,6 +46,11 @@ impl Redis {
             Err(Error::Redis(problem)) => Err(failed(problem)),
             Err(other) => Err(other),
         }
+    }
+
+    /// From now on, connections are opened by these.
+    pub(super) fn follow(&self, doors: Doors) {
+        self.connections.follow(doors);
     }
 
     /// Whether the server that has what is ours answers. PING would ask all of a cluster.

@@ -4,9 +4,12 @@
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use secrecy::SecretString;
+use sqlx::any::AnyConnectOptions;
 use sqlx::migrate::MigrateError;
 use sqlx::{AnyPool, ConnectOptions};
 use time::OffsetDateTime;
@@ -30,9 +33,16 @@ pub use subjects::Import;
 pub(super) struct Sql {
     pool: AnyPool,
     dialect: Dialect,
-    /// Where it is, when it is a server.
-    server: Option<SecretString>,
+    /// Where it is, when it is a server; the password in it is exchanged.
+    server: Option<Arc<ArcSwap<SecretString>>>,
     skew: Skew,
+}
+
+/// The address of a server, with its password, and what that is to sqlx.
+pub(super) fn way(database: &Database) -> Result<Option<(SecretString, AnyConnectOptions)>, Error> {
+    let Some(server) = database.server() else { return Ok(None) };
+    let options = dialect::address(database, "rw").map_err(|problem| Error::open(database, problem))?;
+    Ok(Some((server, options)))
 }
 
 /// Which migrations a database has had.
@@ -78,7 +88,10 @@ impl Sql {
         let options = dialect::address(database, "rwc").map_err(failed)?;
         let pool = dialect.connect(database, options).await.map_err(failed)?;
         match dialect.migrations().run(&pool).await {
-            Ok(()) => Ok(Self { pool, dialect, server: database.server(), skew: Skew::default() }),
+            Ok(()) => {
+                let server = database.server().map(|server| Arc::new(ArcSwap::from_pointee(server)));
+                Ok(Self { pool, dialect, server, skew: Skew::default() })
+            }
             Err(MigrateError::VersionMissing(_) | MigrateError::VersionTooOld(..)) => {
                 Err(Error::Newer(database.to_string()))
             }
@@ -92,8 +105,16 @@ impl Sql {
     }
 
     /// The address of the server, with its password.
-    pub(super) fn server(&self) -> Option<&SecretString> {
-        self.server.as_ref()
+    pub(super) fn server(&self) -> Option<Arc<SecretString>> {
+        self.server.as_ref().map(|server| server.load_full())
+    }
+
+    /// From now on, new connections are opened so.
+    pub(super) fn follow(&self, address: SecretString, options: AnyConnectOptions) {
+        if let Some(server) = &self.server {
+            server.store(Arc::new(address));
+            self.pool.set_connect_options(options);
+        }
     }
 
     /// Looks at the database's clock. That of an SQLite file is ours.

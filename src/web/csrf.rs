@@ -25,7 +25,13 @@ const KEPT: time::Duration = time::Duration::minutes(30);
 
 /// The token of a session that is in the store; `None` when it is not.
 pub fn of(app: &App, session: &Session) -> Option<String> {
-    Some(URL_SAFE_NO_PAD.encode(app.store.csrf_token(SessionRef::of(session.id()?))))
+    all_of(app, session).into_iter().next()
+}
+
+/// The same, and then those that it had under secrets before: for pages that are open since.
+fn all_of(app: &App, session: &Session) -> Vec<String> {
+    let tokens = session.id().map(|id| app.store.csrf_tokens(SessionRef::of(id)));
+    tokens.unwrap_or_default().iter().map(|token| URL_SAFE_NO_PAD.encode(token)).collect()
 }
 
 /// What `/csrf-token` says.
@@ -62,5 +68,5 @@ pub fn check(app: &App, session: &Session, headers: &HeaderMap) -> Result<(), Er
 
 /// Whether this is the token of the session.
 pub fn is_of(app: &App, session: &Session, sent: &[u8]) -> bool {
-    of(app, session).is_some_and(|token| verify_slices_are_equal(sent, token.as_bytes()).is_ok())
+    all_of(app, session).iter().any(|token| verify_slices_are_equal(sent, token.as_bytes()).is_ok())
 }

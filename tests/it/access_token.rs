@@ -10,6 +10,7 @@ mod endpoint;
 mod kept;
 mod people;
 mod refused;
+mod secrets;
 
 use crate::portal::{Answer, KEY, Portal};
 use crate::tenant_session::Guest;

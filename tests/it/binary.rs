@@ -14,6 +14,7 @@ use crate::portal::settings;
 
 mod live;
 mod sample;
+mod secrets;
 pub mod stopping;
 mod systemd;
 mod tls;

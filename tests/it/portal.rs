@@ -116,7 +116,8 @@ impl Portal {
         let mut env = self.env.clone();
         env.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let loaded = config::load(&env, self.clock.now()).unwrap_or_else(|problems| panic!("{problems}"));
-        web::front(self.app.renewed(loaded.config))
+        let store = self.app.store.prepare(&loaded.config.store).expect("an address that can be used");
+        web::front(self.app.renewed(loaded.config, store))
     }
 
     pub fn front(&self) -> Front {

@@ -112,7 +112,7 @@ fn secret() -> Option<SecretString> {
 
 fn on_postgres(url: &str) -> Settings {
     let server = Server::parse(url, None, 10).expect("an address");
-    Settings { database: Database::Postgres(server), sessions: None, secret: secret() }
+    Settings { database: Database::Postgres(server), sessions: None, secret: secret(), previous: Vec::new() }
 }
 
 fn in_redis(url: &str) -> redis::Settings {

@@ -14,10 +14,11 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use super::observed::note_certificates;
 use super::{Instance, systemd};
 use crate::audit::file::File;
-use crate::config::settings::{DEFAULT_KEY_FILE, find};
+use crate::config::settings::{DEFAULT_KEY_FILE, SIGNING_KEY, find};
 use crate::config::{self, Again, Env, Problem, Problems, Standing, Written};
 use crate::metrics;
 use crate::qlik::token::{self, Issuer};
+use crate::store;
 
 /// How often the files are looked at.
 const EVERY: Duration = Duration::from_secs(5);
@@ -25,9 +26,8 @@ const EVERY: Duration = Duration::from_secs(5);
 const SETTLED: Duration = Duration::from_secs(1);
 /// After how many looks what failed is tried again, though nothing has changed that is looked at.
 const AGAIN: u32 = 12;
-const KEY: &str = "QLIK_JWT_PRIVATE_KEY";
 /// What belongs together in the tenant's identity provider.
-const NAMES: [&str; 3] = ["QLIK_JWT_ISSUER", "QLIK_JWT_KEY_ID", KEY];
+const NAMES: [&str; 3] = ["QLIK_JWT_ISSUER", "QLIK_JWT_KEY_ID", SIGNING_KEY];
 
 /// Changes what is logged: takes directives of `RUST_LOG` that were checked.
 pub type LogLevel = Arc<dyn Fn(&str) -> anyhow::Result<()> + Send + Sync>;
@@ -69,7 +69,7 @@ impl Settings {
 /// What lies in the files, as hashes.
 #[derive(Clone, PartialEq, Eq)]
 struct Seen {
-    /// `.env`, `CONFIG_FILE`, and the two files for TLS.
+    /// `.env`, `CONFIG_FILE`, and the files of secrets and certificates.
     settings: Vec<u8>,
     /// The key that signs. Its file may be prepared before it is used, so that what is in it is news only to whoever could not
     /// use what was there.
@@ -90,9 +90,8 @@ impl Source {
         let mut key = PathBuf::from(DEFAULT_KEY_FILE);
         if let Ok(env) = self.env() {
             let written = Written::of(&env);
-            let names = ["CONFIG_FILE", "TLS_CERT_FILE", "TLS_KEY_FILE"];
-            files.extend(names.iter().filter_map(|name| written.value(name)).map(PathBuf::from));
-            key = written.file_of(KEY).map_or(key, PathBuf::from);
+            files.extend(written.value("CONFIG_FILE").into_iter().chain(written.live_files()).map(PathBuf::from));
+            key = written.file_of(SIGNING_KEY).map_or(key, PathBuf::from);
         }
         Seen { settings: hash(&files), key: hash(&[key]) }
     }
@@ -126,7 +125,7 @@ fn hash(files: &[PathBuf]) -> Vec<u8> {
 /// How the key is named: the three settings, and the file that has it.
 fn named_key(env: &Env) -> Vec<Option<String>> {
     let written = Written::of(env);
-    NAMES.iter().map(|name| written.value(name)).chain([written.file_of(KEY)]).collect()
+    NAMES.iter().map(|name| written.value(name)).chain([written.file_of(SIGNING_KEY)]).collect()
 }
 
 /// Reads the settings again whenever there is reason to, until the process ends. On SIGHUP the file of the audit is opened anew,
@@ -247,6 +246,7 @@ impl Reader {
         let app = self.instance.present.app();
         let again = self.settings.standing.load(env, app.clock.now())?;
         let config = again.loaded.config.clone();
+        let store = app.store.prepare(&config.store).map_err(|problem| cannot_be_reached(&problem))?;
         // Of the key, only another name is news; what lies in the file may be prepared before it is used.
         let key = named_key(env);
         let is_new = reason == Reason::Asked || key != self.settings.key;
@@ -270,7 +270,7 @@ impl Reader {
             tracing::info!(%file, "new connections get another certificate from now on");
         }
         note_certificates(&config);
-        self.instance.present.exchange(app.renewed(config));
+        self.instance.present.exchange(app.renewed(config, store));
         Ok(again)
     }
 
@@ -331,13 +331,9 @@ fn sign_with(tokens: &Issuer, settings: token::Settings, reason: Reason) -> Resu
         }
         return Ok(());
     }
-    tokens.exchange(settings).map_err(|problem| Problems {
-        problems: vec![Problem {
-            variable: KEY.into(),
-            reason: format!("cannot be used: no thread can be started for it ({problem})"),
-            remedy: "see which limit of the machine or of the service is reached".into(),
-        }],
-        hints: Vec::new(),
+    tokens.exchange(settings).map_err(|problem| {
+        let reason = format!("cannot be used: no thread can be started for it ({problem})");
+        one(SIGNING_KEY, reason, "see which limit of the machine or of the service is reached")
     })?;
     tracing::info!(issuer, key_id, "tokens are signed with another key from now on");
     Ok(())
@@ -345,12 +341,16 @@ fn sign_with(tokens: &Issuer, settings: token::Settings, reason: Reason) -> Resu
 
 /// What signs is built into what keeps visitors' sessions at the tenant.
 fn needs_restart() -> Problems {
-    Problems {
-        problems: vec![Problem {
-            variable: KEY.into(),
-            reason: "is needed by a page now, and no page needed one at the start".into(),
-            remedy: "restart the server".into(),
-        }],
-        hints: Vec::new(),
-    }
+    one(SIGNING_KEY, "is needed by a page now, and no page needed one at the start", "restart the server")
+}
+
+/// The settings were read, so that it is what they name which is of no use.
+fn cannot_be_reached(problem: &store::Error) -> Problems {
+    let reason = format!("or what is set beside it cannot be used: {problem}");
+    one("DATABASE_URL", reason, "see what the passwords and files of the stores say")
+}
+
+fn one(variable: &str, reason: impl Into<String>, remedy: &str) -> Problems {
+    let problem = Problem { variable: variable.into(), reason: reason.into(), remedy: remedy.into() };
+    Problems { problems: vec![problem], hints: Vec::new() }
 }

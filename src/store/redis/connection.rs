@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use redis::aio::{ConnectionLike, MultiplexedConnection, PubSub};
 use redis::cluster::{ClusterClient, ClusterClientBuilder};
 use redis::cluster_async::ClusterConnection;
@@ -16,6 +16,8 @@ use redis::{
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
+
+use crate::store::Error;
 
 /// How long it may take to connect.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -73,11 +75,24 @@ pub enum Way {
 pub(super) struct Connections(Arc<Shared>);
 
 struct Shared {
+    doors: ArcSwap<Doors>,
+    /// The one that is open.
+    open: ArcSwapOption<Connection>,
+}
+
+/// By what connections are opened. Another password is other doors.
+pub(in crate::store) struct Doors {
     opener: Mutex<Opener>,
     /// For what is told: nobody who has a request waits for that.
     news: Mutex<Clients>,
-    /// The one that is open.
-    open: ArcSwapOption<Connection>,
+}
+
+impl Doors {
+    /// Those of these settings. Nobody is asked yet.
+    pub fn of(settings: &Settings) -> Result<Self, Error> {
+        let clients = || clients(settings).map_err(|problem| Error::Sessions { at: settings.shown.clone(), problem });
+        Ok(Self { opener: Mutex::new(Opener { clients: clients()?, failed: None }), news: Mutex::new(clients()?) })
+    }
 }
 
 /// Only one opens a connection at a time.
@@ -113,10 +128,13 @@ impl fmt::Debug for Connections {
 }
 
 impl Connections {
-    pub fn new(settings: &Settings) -> RedisResult<Self> {
-        let opener = Mutex::new(Opener { clients: clients(settings)?, failed: None });
-        let news = Mutex::new(clients(settings)?);
-        Ok(Self(Arc::new(Shared { opener, news, open: ArcSwapOption::empty() })))
+    pub fn by(doors: Doors) -> Self {
+        Self(Arc::new(Shared { doors: ArcSwap::from_pointee(doors), open: ArcSwapOption::empty() }))
+    }
+
+    /// From now on, connections are opened by these doors. The one that is open stays: its server knows us.
+    pub fn follow(&self, doors: Doors) {
+        self.0.doors.store(Arc::new(doors));
     }
 
     /// The connection, opened if there is none.
@@ -124,7 +142,8 @@ impl Connections {
         if let Some(open) = &*self.0.open.load() {
             return Ok(Connection::clone(open));
         }
-        let mut opener = self.0.opener.lock().await;
+        let doors = self.0.doors.load_full();
+        let mut opener = doors.opener.lock().await;
         // Somebody else may have opened it meanwhile, or failed.
         if let Some(open) = &*self.0.open.load() {
             return Ok(Connection::clone(open));
@@ -161,7 +180,7 @@ impl Connections {
 
     /// A connection of its own for news.
     pub async fn open_for_news(&self) -> RedisResult<PubSub> {
-        self.0.news.lock().await.open_for_news().await
+        self.0.doors.load_full().news.lock().await.open_for_news().await
     }
 }
 

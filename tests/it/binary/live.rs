@@ -122,11 +122,23 @@ fn what_takes_a_restart_is_named_and_the_rest_is_taken() {
     let other = format!("127.0.0.1:{}", free_port());
     configure(
         live.folder.path(),
-        &[("LISTEN", &other), ("PORTAL_NAME", "After"), ("SESSION_IDLE", "20m"), ("QLIK_TENANT", "b.eu.qlikcloud.com")],
+        &[
+            ("LISTEN", &other),
+            ("PORTAL_NAME", "After"),
+            ("SESSION_IDLE", "20m"),
+            ("QLIK_TENANT", "b.eu.qlikcloud.com"),
+            // Live where there is one already.
+            ("QLIK_API_KEY", "k3y"),
+            ("SESSION_SECRET", "a secret in the place of the one beside the file"),
+        ],
     );
     live.server.hang_up();
     let told = live.server.wait_for("these have changed and take effect at the next start");
-    assert!(told.contains("LISTEN, QLIK_TENANT, SESSION_IDLE") && !told.contains("PORTAL_NAME"), "{told}");
+    assert!(
+        told.contains("LISTEN, QLIK_TENANT, QLIK_API_KEY, SESSION_SECRET, SESSION_IDLE")
+            && !told.contains("PORTAL_NAME"),
+        "{told}"
+    );
     let told = live.server.wait_for("in effect");
     assert!(told.contains("PORTAL_NAME") && !told.contains("LISTEN"), "{told}");
     let page = live.kept().get("/login").expect("still at the old address");

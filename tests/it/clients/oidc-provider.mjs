@@ -29,6 +29,7 @@ const people = {
 const switches = {
   account: null, // signs in as this one without a form
   auth: "client_secret_basic", // how the client authenticates; none: a public client
+  secret: "s3cret +/%&", // of the client
   lean: false, // e-mail and name by the userinfo endpoint only
   claims: {}, // more claims of everybody
   change: null, // what is wrong with ID tokens: {claims, without, alg, key}
@@ -84,7 +85,7 @@ function build() {
     clients: [
       {
         client_id: "portal",
-        ...(switches.auth !== "none" && { client_secret: "s3cret +/%&" }),
+        ...(switches.auth !== "none" && { client_secret: switches.secret }),
         token_endpoint_auth_method: switches.auth,
         redirect_uris: [`${portal}/login/oidc/callback`],
         post_logout_redirect_uris: [`${portal}/logout`],
@@ -181,7 +182,7 @@ const commands = {
   "/": (body) => {
     Object.assign(switches, body);
     for (const release of waiting.splice(0)) release();
-    if (["auth", "lean", "claims"].some((name) => name in body)) handle = build();
+    if (["auth", "secret", "lean", "claims"].some((name) => name in body)) handle = build();
   },
   "/rotate": ({ kid }) => {
     key = newKey(kid);

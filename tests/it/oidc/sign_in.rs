@@ -9,7 +9,7 @@ use time::Duration;
 
 use super::{PORTAL, parameters, return_with, scene, sign_in};
 use crate::portal::{Browser, Portal};
-use crate::provider::{CLIENT_ID, CLIENT_SECRET, Provider};
+use crate::provider::{CLIENT_ID, CLIENT_SECRET, DISCOVERY, Provider};
 
 const COOKIE: &str = "qlik-embed-bff";
 
@@ -53,6 +53,25 @@ async fn a_visitor_signs_in_and_gets_where_they_wanted() {
     );
     assert_eq!(provider.seen().await["authorization"], json!(["Basic"]));
     assert_eq!(browser.open("/login/oidc").await.location(), "/", "whoever is signed in stays so");
+}
+
+#[tokio::test]
+async fn another_secret_of_ours_is_used_by_who_was_on_the_way_too() {
+    let (portal, provider) = scene(&[]).await;
+    let new = "another s3cret";
+    provider.set(json!({ "secret": new })).await;
+    let refused = sign_in(&mut portal.browser(), &provider).await;
+    assert_eq!(refused.status, StatusCode::BAD_GATEWAY, "{}", refused.body);
+    let mut browser = portal.browser();
+    let start = browser.open("/login/oidc").await;
+    let answer = provider.browser().follow(start.location()).await;
+    let asked = provider.requests(DISCOVERY).await;
+
+    portal.with_other(&[("OIDC_CLIENT_SECRET", new)]);
+    let done = return_with(&mut browser, &answer).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.body);
+    assert_eq!(browser.fetch("/session").await.json()["id"], "ada");
+    assert_eq!(provider.requests(DISCOVERY).await, asked, "what is known of the provider is kept");
 }
 
 #[tokio::test]

@@ -105,6 +105,13 @@ impl Postgres {
         }
     }
 
+    /// What the server answers.
+    pub fn ask(&self, url: &str, sql: &str) -> String {
+        let told = Command::new(program("psql")).args([url, "-qtA", "-c", sql]).output().expect("psql is there");
+        assert!(told.status.success(), "{told:?}");
+        String::from_utf8(told.stdout).expect("text").trim().to_owned()
+    }
+
     /// Whom it lets in, and how, from now on.
     pub fn let_in_by(&self, rules: &str) {
         let file = self.folder.path().join("data/pg_hba.conf");

@@ -92,6 +92,15 @@ pub fn say(port: u16, words: &[&str]) {
     assert!(told.expect("redis-cli is there").success());
 }
 
+/// What the server on this port answers to whoever has the password.
+pub fn ask(port: u16, password: &str, words: &[&str]) -> String {
+    let mut command = Command::new("redis-cli");
+    command.args(["-p", &port.to_string(), "--no-auth-warning", "-a", password]).args(words);
+    let told = command.output().expect("redis-cli is there");
+    assert!(told.status.success(), "{told:?}");
+    String::from_utf8(told.stdout).expect("text")
+}
+
 impl Drop for Redis {
     fn drop(&mut self) {
         self.stop();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use qlik_embed_bff::config;
+use secrecy::ExposeSecret;
 
 use crate::portal;
 
@@ -76,4 +77,20 @@ fn a_server_needs_the_secret_that_all_instances_have() {
         assert!(problems.contains("openssl rand -base64 48"), "{problems}");
         load(&[(name, url), SECRET]).expect("with a secret it is complete");
     }
+}
+
+#[test]
+fn secrets_of_before_stand_in_a_list_or_in_lines() {
+    let [one, two] = ["fedcba9876543210fedcba9876543210", "a secret with spaces, cut at its comma"];
+    let previous = |text: &str| {
+        let loaded = load(&[SECRET, ("SESSION_SECRET_PREVIOUS", text)]);
+        loaded
+            .map(|loaded| loaded.config.store.previous.iter().map(|secret| secret.expose_secret().to_owned()).collect())
+    };
+    let found: Result<Vec<String>, _> = previous(&format!(" {one},\n0123456789abcdef 0123456789abcdef\n"));
+    assert_eq!(found.as_deref(), Ok(&[one.to_owned(), "0123456789abcdef 0123456789abcdef".to_owned()][..]));
+    assert_eq!(previous(","), Ok(Vec::new()));
+    let problem = previous(&format!("{one}, {two}")).expect_err("two halves");
+    assert!(problem.contains("SESSION_SECRET_PREVIOUS has a secret with fewer than 32 characters"), "{problem}");
+    assert!(!problem.contains("spaces") && !problem.contains(one), "{problem}");
 }

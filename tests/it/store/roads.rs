@@ -108,7 +108,8 @@ async fn postgresql_with_a_password_over_tls() {
     let url = format!("postgres://ada@localhost:{}/of_ada?{tls}", server.port);
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let database = Server::parse(&url, password().as_ref(), 5).expect("an address");
-    hold(Settings { database: Database::Postgres(database), sessions: None, secret: secret() }).await;
+    hold(Settings { database: Database::Postgres(database), sessions: None, secret: secret(), previous: Vec::new() })
+        .await;
     for bad in [format!("postgres://ada:wrong@localhost:{}/of_ada?{tls}", server.port), url] {
         let refused = Store::open(&on_postgres(&bad)).await.expect_err("no such password").to_string();
         assert!(refused.starts_with("the database postgres://ada@localhost"), "{refused}");

@@ -5,7 +5,7 @@ use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::json;
 use time::Duration;
 
-use super::{claims, hand_over, open, rs256, signed, ticket};
+use super::{claims, hand_over, hmac_of, open, rs256, signed, ticket};
 use crate::portal::{KEY, PASSWORD, Portal};
 
 const COOKIE: &str = "qlik-embed-bff";
@@ -158,4 +158,24 @@ async fn tickets_are_taken_only_where_they_are_switched_on() {
         assert!(matches!(answer.status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND), "{path} {}", answer.status);
     }
     assert_eq!(emmy.fetch("/session").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn another_secret_and_then_a_key_are_taken_while_it_runs() {
+    let portal = open(&[]).await;
+    let new = "another secret that the portal and the server share";
+    let by_new = || {
+        let header = json!({ "alg": "HS256", "typ": "JWT" });
+        signed(&header, &claims(&portal, "emmy"), |input| hmac_of(new.as_bytes(), input))
+    };
+    let by_key = || rs256(&json!({ "alg": "RS256", "typ": "JWT" }), &claims(&portal, "emmy"));
+    let is_taken = async |ticket: String| hand_over(&mut portal.browser(), &ticket).await.status;
+    assert_eq!(is_taken(by_new()).await, StatusCode::FORBIDDEN);
+    portal.with_other(&[("TICKET_SECRET", new)]);
+    assert_eq!(is_taken(by_new()).await, StatusCode::SEE_OTHER);
+    assert_eq!(is_taken(ticket(&claims(&portal, "emmy"))).await, StatusCode::FORBIDDEN, "the old one");
+    assert_eq!(is_taken(by_key()).await, StatusCode::FORBIDDEN);
+    portal.with_other(&[("TICKET_SECRET", ""), ("TICKET_PUBLIC_KEY", &KEY.certificate)]);
+    assert_eq!(is_taken(by_key()).await, StatusCode::SEE_OTHER);
+    assert_eq!(is_taken(by_new()).await, StatusCode::FORBIDDEN);
 }
