@@ -1,22 +1,17 @@
 //! The engines below the store: a database for what must last, and for what expires the same database or Redis. Each operation
-//! has a limit: a store that is slow or gone makes a request fail, never hang.
+//! has a limit, and is counted.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
 
+use super::database::Database;
+use super::patience::{PATIENCE, PATIENCE_WITH_A_FILE, bounded};
 use super::redis::Redis;
-use super::server::Server;
 use super::sql::Sql;
 use super::{Error, redis};
 use crate::metrics;
-
-/// How long an operation may take. On a server that is far too long already; behind an SQLite file it is as long as another
-/// process may write.
-pub(super) const PATIENCE: Duration = Duration::from_secs(3);
-const PATIENCE_WITH_A_FILE: Duration = Duration::from_secs(6);
 
 /// Where the store lives and what its records are sealed with.
 #[derive(Clone, Debug)]
@@ -29,15 +24,6 @@ pub struct Settings {
     pub secret: Option<SecretString>,
     /// What was sealed under one of these opens as well.
     pub previous: Vec<SecretString>,
-}
-
-/// The database.
-#[derive(Clone, Debug)]
-pub enum Database {
-    /// An SQLite file. The folder above it is created when *its* parent exists.
-    Sqlite(PathBuf),
-    /// A PostgreSQL server.
-    Postgres(Server),
 }
 
 impl Settings {
@@ -55,24 +41,6 @@ impl Settings {
     }
 }
 
-impl Database {
-    pub(super) fn server(&self) -> Option<SecretString> {
-        match self {
-            Self::Sqlite(_) => None,
-            Self::Postgres(server) => Some(server.url.clone()),
-        }
-    }
-}
-
-impl fmt::Display for Database {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Sqlite(file) => write!(f, "{}", file.display()),
-            Self::Postgres(server) => f.write_str(&server.shown),
-        }
-    }
-}
-
 /// Where what expires is kept.
 #[derive(Clone, Debug)]
 pub(super) enum Expiring {
@@ -80,12 +48,7 @@ pub(super) enum Expiring {
     Redis(Redis),
 }
 
-/// Waits for something of the store's, for no longer than it may take.
-pub(super) async fn bounded<T>(limit: Duration, operation: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    tokio::time::timeout(limit, operation).await.unwrap_or(Err(Error::Slow(limit)))
-}
-
-/// The same, for one operation, which is counted under its name.
+/// Waits for one operation, which is counted under its name.
 pub(super) async fn counted<T>(
     store: metrics::Store,
     name: &'static str,
@@ -120,7 +83,8 @@ macro_rules! database {
 macro_rules! expiring {
     ($store:ident.$operation:ident($($argument:expr),* $(,)?)) => {{
         use $crate::metrics::Store::Sessions;
-        use $crate::store::engines::{Expiring, PATIENCE, counted};
+        use $crate::store::engines::{Expiring, counted};
+        use $crate::store::patience::PATIENCE;
         let name = stringify!($operation);
         match &$store.expiring {
             Expiring::Sql(sql) => counted(Sessions, name, sql.patience(), Box::pin(sql.$operation($($argument),*))).await,

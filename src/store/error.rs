@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Database;
+use super::database::Database;
 
 /// Why the store did not do as asked. Messages name no content.
 #[derive(Debug, thiserror::Error)]

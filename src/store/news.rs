@@ -10,7 +10,8 @@ use secrecy::ExposeSecret;
 use sqlx::postgres::PgListener;
 use tokio::time::{sleep, timeout};
 
-use super::engines::{Expiring, PATIENCE, bounded};
+use super::engines::Expiring;
+use super::patience::{PATIENCE, bounded};
 use super::redis::Redis;
 use super::{Error, RecordId, SessionRef, Store};
 

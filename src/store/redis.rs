@@ -7,16 +7,17 @@ use redis::{Cmd, FromRedisValue, Script};
 use time::OffsetDateTime;
 
 use super::Error;
+use super::patience::{PATIENCE, bounded};
 use super::skew::Skew;
 
+mod address;
 mod connection;
 mod held;
 mod records;
 
-pub use super::server::Beside;
+pub use address::{Beside, Node, Settings, Way};
 use connection::Connections;
 pub(super) use connection::Doors;
-pub use connection::{Node, Settings, Way};
 
 /// How many sessions one run of the script ends: nobody else is served meanwhile.
 const BATCH: usize = 200;
@@ -41,7 +42,7 @@ impl Redis {
             script: Arc::new(Script::new(SCRIPT)),
             skew: Skew::default(),
         };
-        match super::engines::bounded(super::engines::PATIENCE, redis.ping()).await {
+        match bounded(PATIENCE, redis.ping()).await {
             Ok(()) => Ok(redis),
             Err(Error::Redis(problem)) => Err(failed(problem)),
             Err(other) => Err(other),

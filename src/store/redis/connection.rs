@@ -13,10 +13,11 @@ use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionAddr, IntoConnectionInfo, Pipeline, RedisConnectionInfo, RedisFuture,
     RedisResult, TlsCertificates, TlsMode, Value,
 };
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+use super::address::{Node, Settings, Way};
 use crate::store::Error;
 
 /// How long it may take to connect.
@@ -27,48 +28,6 @@ const OPEN: Duration = Duration::from_secs(2);
 const RESPONSE: Duration = Duration::from_millis(2500);
 /// After a failure, nobody tries again before.
 const REST: Duration = Duration::from_millis(200);
-
-/// How the session store is reached.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Which server.
-    pub way: Way,
-    /// What may be shown of it: no password.
-    pub shown: String,
-    /// Who we are there.
-    pub username: Option<String>,
-    /// And how we prove it.
-    pub password: Option<SecretString>,
-    /// The database, by its number; a cluster has only 0.
-    pub database: i64,
-    /// Whether connections are encrypted.
-    pub tls: bool,
-    /// The authorities that vouch for the server, as PEM, in the place of those that the machine trusts.
-    pub authorities: Option<Vec<u8>>,
-    /// What all names there begin with, between braces.
-    pub prefix: String,
-}
-
-/// Host and port.
-pub type Node = (String, u16);
-
-/// Which server it is.
-#[derive(Clone, Debug)]
-pub enum Way {
-    /// This one.
-    One(Node),
-    /// The one that these sentinels name.
-    Sentinels {
-        /// Where they are.
-        nodes: Vec<Node>,
-        /// What they call it.
-        master: String,
-        /// The password that they take.
-        password: Option<SecretString>,
-    },
-    /// Those of which these are some.
-    Cluster(Vec<Node>),
-}
 
 /// The connection that all share.
 #[derive(Clone)]

@@ -10,8 +10,8 @@ use sqlx::migrate::Migrator;
 use sqlx::{AnyPool, Connection};
 use tokio::time::timeout;
 
-use crate::store::Database;
-use crate::store::engines::PATIENCE;
+use crate::store::database::Database;
+use crate::store::patience::PATIENCE;
 
 static SQLITE: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("src/store/migrations/postgres");

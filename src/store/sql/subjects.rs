@@ -6,7 +6,9 @@ use time::OffsetDateTime;
 use super::dialect::Dialect;
 use super::{Sql, at};
 use crate::store::Error;
-use crate::store::subjects::{Claim, Forgotten, Found, Holding, Listed, Listing, Release, Spelling, Standing, fold};
+use crate::store::subjects::holdings::{
+    Claim, Forgotten, Found, Holding, Listed, Listing, Release, Spelling, Standing, fold,
+};
 
 mod import;
 

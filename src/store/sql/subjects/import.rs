@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use super::{HoldingRow, holding, lock};
 use crate::store::Error;
 use crate::store::sql::dialect::Dialect;
-use crate::store::subjects::{Conflict, ConflictWith, Holding, Imported, Line, Listed, fold};
+use crate::store::subjects::holdings::{Conflict, ConflictWith, Holding, Imported, Line, Listed, fold};
 
 /// A list on its way in. Dropped before [`Import::finish`], it leaves nothing behind.
 #[derive(Debug)]
