@@ -17,6 +17,7 @@ use time::OffsetDateTime;
 
 mod accounts;
 mod attached;
+mod database;
 mod ended;
 mod engines;
 mod error;
@@ -24,21 +25,22 @@ pub mod held;
 mod listed;
 pub mod locks;
 mod news;
+mod patience;
 mod records;
 pub mod redis;
 mod renewal;
 mod seal;
 pub mod secret;
-mod server;
 pub mod sessions;
 mod skew;
 mod sql;
 pub mod subjects;
 
 pub use attached::Attached;
+pub use database::{Database, Server};
 use ended::Ends;
 pub use ended::SessionRef;
-pub use engines::{Database, Settings};
+pub use engines::Settings;
 use engines::{Expiring, database, expiring};
 pub use error::Error;
 pub use listed::Place;
@@ -47,7 +49,6 @@ pub use records::Kind;
 use redis::Redis;
 pub use renewal::Renewal;
 use seal::Seal;
-pub use server::Server;
 use sql::Sql;
 use subjects::Standing;
 
@@ -136,7 +137,7 @@ pub async fn condition(settings: &Settings) -> Result<Condition, Error> {
 /// When it does not answer, or does not let us in.
 pub async fn try_session_store(settings: &redis::Settings) -> Result<i64, Error> {
     let redis = Redis::open(settings).await?;
-    engines::bounded(engines::PATIENCE, redis.compare_clocks()).await?;
+    patience::bounded(patience::PATIENCE, redis.compare_clocks()).await?;
     Ok(redis.ahead())
 }
 

@@ -11,11 +11,10 @@ use rustix::process::geteuid;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
-use crate::load::{self, Visitor};
-use crate::process::Process;
+use crate::load::{self, APP, Visitor};
+use crate::process::{PATH, Process};
 use crate::tenant::{NAME, Tenant};
 
-pub const APP: &str = "2d54bd8e-76a9-4c53-85d2-066b44240146";
 const PASSWORD: &str = "correct horse";
 /// What the others add where the product adds the cookies that it was given: as many, and as long.
 const COOKIES: &str = "eas.sid=kX3Jw0aVbN5tYqPzL8mRcD2fGhE7uSo1; \
@@ -116,9 +115,6 @@ impl Contender {
 pub fn shipped() -> PathBuf {
     env!("CARGO_BIN_EXE_qlik-embed-bff").into()
 }
-
-/// Where servers are installed; not everybody's own path has it.
-pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A contender at work.
 pub struct Running {

@@ -8,10 +8,11 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::contenders::PATH;
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
+/// Where servers are installed; not everybody's own path has it.
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// Where this program runs, and where those that it starts do: on the first and the last core that it may use.
 static CORES: OnceLock<[CpuSet; 2]> = OnceLock::new();
 

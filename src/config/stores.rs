@@ -145,13 +145,21 @@ fn secret(reader: &mut Reader) -> Option<SecretString> {
         reader.problem(variable, reason, "make one with `openssl rand -base64 48`, or leave it out");
         return None;
     }
+    if secret.contains([',', '\n']) {
+        reader.hint(
+            "SESSION_SECRET has a comma or a line break in it, so that it cannot stand in SESSION_SECRET_PREVIOUS one day: \
+             when it is changed, everybody signs in again",
+        );
+    }
     Some(secret.into())
 }
 
 /// `None` after a problem. In a file, each may have a line of its own.
 fn previous(reader: &mut Reader) -> Option<Vec<SecretString>> {
     const NAME: &str = "SESSION_SECRET_PREVIOUS";
-    if !reader.is_given(NAME) {
+    // The last one goes by emptying the file: its name may stand where it cannot be taken out while the server runs.
+    let is_empty = |file: &str| std::fs::read_to_string(file).is_ok_and(|text| text.trim().is_empty());
+    if !reader.is_given(NAME) || reader.file_of(NAME).is_some_and(is_empty) {
         return Some(Vec::new());
     }
     let (text, file) = reader.secret(NAME, None)?;
@@ -160,7 +168,8 @@ fn previous(reader: &mut Reader) -> Option<Vec<SecretString>> {
     if secrets.iter().any(|secret| secret.expose_secret().len() < SHORTEST) {
         let variable = if file.is_some() { format!("{NAME}_FILE") } else { NAME.to_owned() };
         let reason = format!("has a secret with fewer than {SHORTEST} characters");
-        let remedy = "write what SESSION_SECRET was, letter for letter, with commas between several; or leave it out";
+        let remedy = "write what SESSION_SECRET was, letter for letter, with commas or line breaks between several and none in \
+                      any of them; or leave it out";
         reader.problem(&variable, reason, remedy);
         return None;
     }

@@ -21,16 +21,13 @@ mod way;
 
 pub use line::Line;
 
-use super::sockets::Seat;
+use super::sockets::{LINGER, Seat};
 use crate::metrics::{self, Direction};
 use frames::{Close, Fault, Sender, Traffic};
 use line::Buffer;
 use side::Side;
 use way::{Turn, Way};
 
-/// How long the rest of a conversation may take after its end has begun: the frame under way, the other side's Close
-/// frame, what a slow reader has not taken.
-pub const LINGER: Duration = Duration::from_secs(4);
 /// The largest message, in bytes as sent. Nothing documents what the engine sends at most (Qlik Cloud facts, section
 /// F.5), so this only stops what is absurd.
 pub const LARGEST_MESSAGE: u64 = 256 * 1024 * 1024;

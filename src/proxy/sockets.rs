@@ -12,7 +12,6 @@ use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::relay::LINGER;
 use super::relay::frames::Close;
 use crate::store::SessionRef;
 
@@ -21,6 +20,9 @@ pub const GOING_AWAY: Close = Close { code: 1001, reason: "the server is stoppin
 /// Tells the page that the visitor is signed out.
 pub const SESSION_ENDED: Close = Close { code: 4401, reason: "session ended" };
 
+/// How long the rest of a conversation may take after its end has begun: the frame under way, the other side's Close
+/// frame, what a slow reader has not taken.
+pub const LINGER: Duration = Duration::from_secs(4);
 /// How many uses may wait to be heard of. A lost one is told again by the next.
 const USES: usize = 256;
 

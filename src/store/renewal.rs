@@ -39,5 +39,7 @@ impl Store {
             redis.follow(doors);
         }
         self.seal.follow(secrets);
+        // What was opened under a secret that is not known any more is in nobody's memory.
+        self.ended_some();
     }
 }

@@ -11,7 +11,6 @@ use axum::http::request::Parts;
 
 use super::error::{Error, Site};
 use super::visitor::SignedIn;
-use super::way_back::ReturnPath;
 use crate::admin::Administration;
 use crate::app::App;
 use crate::audit::{self, Caller, Event};
@@ -24,12 +23,6 @@ pub mod pages;
 pub mod sessions;
 pub mod settings;
 mod words;
-
-/// Whether this is the address of a page for administrators, if there are any.
-pub fn has(path: &ReturnPath) -> bool {
-    let path = path.as_str().split('?').next().unwrap_or_default();
-    path == "/admin" || path.starts_with("/admin/")
-}
 
 /// An administrator who is signed in. Handlers that take one are closed to everybody else.
 pub struct Admin {

@@ -354,7 +354,7 @@ impl FromRequestParts<App> for SignedIn {
             && Wants::of(&parts.headers) == Wants::Page
             && let Some(path) = ReturnPath::of(&parts.uri)
             && path != ReturnPath::default()
-            && (leads_to_a_page(&path) || super::admin::has(&path))
+            && (leads_to_a_page(&path) || leads_to_administration(&path))
         {
             way_back::keep(&session, &path, app.clock.now()).await?;
         }
@@ -370,4 +370,10 @@ pub fn leads_to_a_page(path: &ReturnPath) -> bool {
     }
     let slug = path.as_str().strip_prefix("/embed/").map(|rest| rest.split('?').next().unwrap_or(rest));
     slug.is_some_and(|slug| Slug::parse(slug).is_some())
+}
+
+/// Whether this is the address of a page for administrators, if there are any.
+fn leads_to_administration(path: &ReturnPath) -> bool {
+    let path = path.as_str().split('?').next().unwrap_or_default();
+    path == "/admin" || path.starts_with("/admin/")
 }

@@ -3,6 +3,7 @@
 //! All of it is read and checked first. Then either all of it is taken, or nothing, and the log says why.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -108,12 +109,12 @@ impl Source {
     }
 }
 
-/// Names and contents; a file that is not there counts too.
+/// Names and contents; a file that is not there counts too. What is no file, such as a pipe, could be waited for without end.
 fn hash(files: &[PathBuf]) -> Vec<u8> {
     let mut hash = Context::new(&SHA256);
     for file in files {
         hash.update(file.as_os_str().as_encoded_bytes());
-        let content = std::fs::read(file);
+        let content = if file.is_file() { std::fs::read(file) } else { Err(io::ErrorKind::NotFound.into()) };
         hash.update(&[0, u8::from(content.is_ok())]);
         let content = content.unwrap_or_default();
         hash.update(&content.len().to_be_bytes());
@@ -346,8 +347,9 @@ fn needs_restart() -> Problems {
 
 /// The settings were read, so that it is what they name which is of no use.
 fn cannot_be_reached(problem: &store::Error) -> Problems {
+    let variable = if matches!(problem, store::Error::Sessions { .. }) { "SESSION_STORE_URL" } else { "DATABASE_URL" };
     let reason = format!("or what is set beside it cannot be used: {problem}");
-    one("DATABASE_URL", reason, "see what the passwords and files of the stores say")
+    one(variable, reason, "see what the passwords and files of the stores say")
 }
 
 fn one(variable: &str, reason: impl Into<String>, remedy: &str) -> Problems {

@@ -12,7 +12,7 @@ macro_rules! skipping {
     };
 }
 
-/// The statements of one round. Sessions come first: whoever deletes one also deletes what belongs to it, and must not wait for
+/// The statements, in their order: a batch is what the first of them finds that finds anything. Sessions come first: whoever deletes one also deletes what belongs to it, and must not wait for
 /// another instance that has begun with that and waits for the session.
 pub(super) fn steps(dialect: Dialect) -> [&'static str; 5] {
     [

@@ -10,7 +10,7 @@ use crate::proxied::until;
 use crate::servers::postgres::Postgres;
 use crate::servers::redis::{self, Redis};
 
-const SECRET: &str = "a secret of sessions, of some length";
+const SECRET: &str = "a secret of sessions of some length";
 
 /// A folder of secrets.
 struct Mounted {
@@ -67,7 +67,9 @@ fn role(server: &Postgres) -> (String, String) {
 }
 
 const CUT: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = 'ada'";
-const LISTENING: &str = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'ada' AND query LIKE 'LISTEN%'";
+/// Who listens asks something else when nothing was heard for a while.
+const LISTENING: &str =
+    "SELECT count(*) FROM pg_stat_activity WHERE usename = 'ada' AND (query LIKE 'LISTEN%' OR query = 'SELECT 1')";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn new_passwords_of_the_stores_take_no_restart() {
@@ -163,9 +165,38 @@ async fn a_secret_that_cannot_be_used_keeps_the_one_before() {
     assert!(block_in_place(|| page(&site)).starts_with("HTTP/1.1 200"));
 
     let told = block_in_place(|| {
-        mounted.exchange(&[("sessions", "another secret of sessions, of some length"), good[1], good[2]]);
+        mounted.exchange(&[("sessions", "another secret of sessions of some length"), good[1], good[2]]);
         site.server.wait_for("in effect")
     });
     assert!(told.contains("changed=\"SESSION_SECRET\"") && !told.contains("another secret"), "{told}");
     until(async || block_in_place(|| page(&site)).starts_with("HTTP/1.1 303")).await;
+}
+
+/// As docs/operation.md has it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_secret_of_sessions_changes_in_steps_that_no_visitor_notices() {
+    const NEW: &str = "another secret of sessions of some length";
+    let both = format!("{SECRET}\n{NEW}\n");
+    let mut mounted = Mounted::with(&[("sessions", SECRET), ("previous", "")]);
+    let (sessions, previous) = (mounted.at("sessions"), mounted.at("previous"));
+    let settings = [("SESSION_SECRET_FILE", sessions.as_str()), ("SESSION_SECRET_PREVIOUS_FILE", &previous)];
+    let mut site = Site::start(&settings).await;
+    assert!(step(&mut site, &mut mounted, [SECRET, &both], "SESSION_SECRET_PREVIOUS").starts_with("HTTP/1.1 200"));
+    assert!(step(&mut site, &mut mounted, [NEW, &both], "SESSION_SECRET").starts_with("HTTP/1.1 200"));
+    let ada = block_in_place(|| sign_in(&site));
+    // Too early for whoever came before, and not for those who come now. Nobody is remembered under a secret that is gone.
+    assert!(step(&mut site, &mut mounted, [NEW, ""], "SESSION_SECRET_PREVIOUS").starts_with("HTTP/1.1 303"));
+    let (_, cookie) = ada.split_once("set-cookie: ").expect("a session");
+    site.cookie = cookie.split(';').next().unwrap_or_default().to_owned();
+    assert!(block_in_place(|| page(&site)).starts_with("HTTP/1.1 200"));
+}
+
+/// Other contents of the two files, when they are in effect: what the visitor of before is answered.
+fn step(site: &mut Site, mounted: &mut Mounted, [newest, previous]: [&str; 2], changed: &str) -> String {
+    block_in_place(|| {
+        mounted.exchange(&[("sessions", newest), ("previous", previous)]);
+        let told = site.server.wait_for("in effect");
+        assert!(told.contains(&format!("changed=\"{changed}\"")) && !told.contains("of some length"), "{told}");
+        page(site)
+    })
 }

@@ -65,7 +65,7 @@ async fn an_instance_that_is_killed_signs_nobody_out() {
 /// A new version, one instance after the other: what a deployment does.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rolling_restart_fails_no_request() {
-    for keeping in [Keeping::Postgres, Keeping::Both] {
+    for keeping in [Keeping::File, Keeping::Postgres, Keeping::Both] {
         let changes = [("SHUTDOWN_DELAY", "1s"), ("SHUTDOWN_GRACE", "5s")];
         let mut stage = Stage::with(keeping, &[None, None, None], &changes).await;
         let visitors = visitors(&stage).await;

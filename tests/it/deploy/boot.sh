@@ -1,6 +1,7 @@
 #!/bin/sh
-# systemd as process 1 of namespaces of its own, with the files of this machine, of which it can change none: what it writes
-# is in memory, and gone with it. The network is the machine's.
+# systemd as process 1 of namespaces of its own, with the files of this machine. What it and its services write to /etc, /var,
+# /usr/local, /run and /tmp is in memory, and gone with it; the rest of / is read-only. Other file systems of the machine, such as
+# a /home of its own, are not. The network is the machine's.
 #
 #   boot.sh FOLDER GROUP BINARY
 #
