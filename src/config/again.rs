@@ -2,12 +2,11 @@
 //! to end, and the live ones are checked together with them, since that is what the server will run with.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use time::OffsetDateTime;
 
-use super::file::{Env, Sources};
+use super::file::{Env, Sources, content};
 use super::problem::Problems;
 use super::reader::Reader;
 use super::settings::{SETTINGS, SIGNING_KEY, Setting};
@@ -97,9 +96,7 @@ impl Standing {
 impl Said {
     fn of(env: &Env) -> Self {
         let sources = Sources::of(env);
-        // What is no file, such as a pipe, could be waited for without end.
-        let read = |file: &str| if Path::new(file).is_file() { std::fs::read(file).ok() } else { None };
-        let content = |file: &str| Some(digest(&SHA256, &read(file)?).as_ref().to_vec());
+        let content = |file: &str| Some(digest(&SHA256, &content(file)?).as_ref().to_vec());
         let files = SETTINGS.iter().filter_map(|setting| Some((setting.name, content(file_of(&sources, setting)?))));
         let files = files.collect();
         Self { sources, files }

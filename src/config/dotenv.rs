@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::file::Env;
-use super::problem::{Problem, Problems};
+use super::problem::Problems;
 
 /// What a file of settings says; nothing when there is none. Of two lines with one name the first counts.
 ///
@@ -15,20 +15,16 @@ pub fn read_dotenv(file: &Path) -> Result<Env, Problems> {
         return Ok(env);
     }
     let text = std::fs::read_to_string(file).unwrap_or_default();
-    let unreadable = |problem: dotenvy::Error| Problems {
-        problems: vec![Problem {
-            variable: ".env".into(),
-            reason: match problem {
-                // The line itself may hold a secret.
-                dotenvy::Error::LineParse(bad, _) => {
-                    let line = text.lines().position(|line| line.trim() == bad.trim()).map_or(0, |place| place + 1);
-                    format!("is not NAME=value in line {line}")
-                }
-                other => format!("cannot be read ({other})"),
-            },
-            remedy: "correct the file, or remove it".into(),
-        }],
-        hints: Vec::new(),
+    let unreadable = |problem: dotenvy::Error| {
+        let reason = match problem {
+            // The line itself may hold a secret.
+            dotenvy::Error::LineParse(bad, _) => {
+                let line = text.lines().position(|line| line.trim() == bad.trim()).map_or(0, |place| place + 1);
+                format!("is not NAME=value in line {line}")
+            }
+            other => format!("cannot be read ({other})"),
+        };
+        Problems::one(".env", reason, "correct the file, or remove it")
     };
     for line in dotenvy::from_path_iter(file).map_err(unreadable)? {
         let (name, value) = line.map_err(unreadable)?;

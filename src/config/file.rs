@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::Path;
 
 use toml::{Table, Value};
 
@@ -129,6 +130,12 @@ impl Sources {
 fn is_setting(name: &str) -> bool {
     let of_file = |setting: &Setting| setting.secret;
     find(name).is_some() || name.strip_suffix("_FILE").and_then(find).is_some_and(of_file)
+}
+
+/// What lies in a file that may change while the server runs. What is no file is not read: a pipe could be waited for without end,
+/// and gives what it has only once.
+pub fn content(file: impl AsRef<Path>) -> Option<Vec<u8>> {
+    if file.as_ref().is_file() { fs::read(file).ok() } else { None }
 }
 
 fn read(name: &str) -> Result<Table, String> {

@@ -3,8 +3,8 @@
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 
+use super::Problems;
 use super::reader::Reader;
-use super::{Problem, Problems};
 use crate::audit;
 
 /// How to log.
@@ -34,13 +34,9 @@ impl Log {
     /// When it cannot be written.
     pub fn open_audit(&self) -> Result<Option<audit::file::File>, Problems> {
         let open = |path: &PathBuf| {
-            audit::file::File::open(path).map_err(|problem| Problems {
-                problems: vec![Problem {
-                    variable: "AUDIT_FILE".into(),
-                    reason: format!("names {}, which cannot be written ({problem})", path.display()),
-                    remedy: AUDIT_REMEDY.into(),
-                }],
-                hints: Vec::new(),
+            audit::file::File::open(path).map_err(|problem| {
+                let reason = format!("names {}, which cannot be written ({problem})", path.display());
+                Problems::one("AUDIT_FILE", reason, AUDIT_REMEDY)
             })
         };
         self.audit.as_ref().map(open).transpose()

@@ -38,6 +38,12 @@ impl Display for Problems {
 }
 
 impl Problems {
+    /// A report of one problem.
+    pub fn one(variable: &str, reason: impl Into<String>, remedy: &str) -> Self {
+        let problem = Problem { variable: variable.into(), reason: reason.into(), remedy: remedy.into() };
+        Self { problems: vec![problem], hints: Vec::new() }
+    }
+
     /// The same in one line, for a log.
     pub fn in_one_line(&self) -> String {
         let problem = |Problem { variable, reason, remedy }: &Problem| format!("{variable} {reason}: {remedy}");

@@ -6,6 +6,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::file::content;
 use super::reader::Reader;
 use crate::store::redis::Beside;
 use crate::store::secret::SHORTEST;
@@ -158,8 +159,8 @@ fn secret(reader: &mut Reader) -> Option<SecretString> {
 fn previous(reader: &mut Reader) -> Option<Vec<SecretString>> {
     const NAME: &str = "SESSION_SECRET_PREVIOUS";
     // The last one goes by emptying the file: its name may stand where it cannot be taken out while the server runs.
-    let is_empty = |file: &str| std::fs::read_to_string(file).is_ok_and(|text| text.trim().is_empty());
-    if !reader.is_given(NAME) || reader.file_of(NAME).is_some_and(is_empty) {
+    let emptied = reader.file_of(NAME).and_then(content).is_some_and(|content| content.trim_ascii().is_empty());
+    if emptied || !reader.is_given(NAME) {
         return Some(Vec::new());
     }
     let (text, file) = reader.secret(NAME, None)?;

@@ -3,7 +3,6 @@
 //! All of it is read and checked first. Then either all of it is taken, or nothing, and the log says why.
 
 use std::collections::BTreeSet;
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +15,7 @@ use super::observed::note_certificates;
 use super::{Instance, systemd};
 use crate::audit::file::File;
 use crate::config::settings::{DEFAULT_KEY_FILE, SIGNING_KEY, find};
-use crate::config::{self, Again, Env, Problem, Problems, Standing, Written};
+use crate::config::{self, Again, Env, Problems, Standing, Written};
 use crate::metrics;
 use crate::qlik::token::{self, Issuer};
 use crate::store;
@@ -109,13 +108,13 @@ impl Source {
     }
 }
 
-/// Names and contents; a file that is not there counts too. What is no file, such as a pipe, could be waited for without end.
+/// Names and contents; a file that is not there counts too.
 fn hash(files: &[PathBuf]) -> Vec<u8> {
     let mut hash = Context::new(&SHA256);
     for file in files {
         hash.update(file.as_os_str().as_encoded_bytes());
-        let content = if file.is_file() { std::fs::read(file) } else { Err(io::ErrorKind::NotFound.into()) };
-        hash.update(&[0, u8::from(content.is_ok())]);
+        let content = config::content(file);
+        hash.update(&[0, u8::from(content.is_some())]);
         let content = content.unwrap_or_default();
         hash.update(&content.len().to_be_bytes());
         hash.update(&content);
@@ -334,7 +333,7 @@ fn sign_with(tokens: &Issuer, settings: token::Settings, reason: Reason) -> Resu
     }
     tokens.exchange(settings).map_err(|problem| {
         let reason = format!("cannot be used: no thread can be started for it ({problem})");
-        one(SIGNING_KEY, reason, "see which limit of the machine or of the service is reached")
+        Problems::one(SIGNING_KEY, reason, "see which limit of the machine or of the service is reached")
     })?;
     tracing::info!(issuer, key_id, "tokens are signed with another key from now on");
     Ok(())
@@ -342,17 +341,12 @@ fn sign_with(tokens: &Issuer, settings: token::Settings, reason: Reason) -> Resu
 
 /// What signs is built into what keeps visitors' sessions at the tenant.
 fn needs_restart() -> Problems {
-    one(SIGNING_KEY, "is needed by a page now, and no page needed one at the start", "restart the server")
+    Problems::one(SIGNING_KEY, "is needed by a page now, and no page needed one at the start", "restart the server")
 }
 
 /// The settings were read, so that it is what they name which is of no use.
 fn cannot_be_reached(problem: &store::Error) -> Problems {
     let variable = if matches!(problem, store::Error::Sessions { .. }) { "SESSION_STORE_URL" } else { "DATABASE_URL" };
     let reason = format!("or what is set beside it cannot be used: {problem}");
-    one(variable, reason, "see what the passwords and files of the stores say")
-}
-
-fn one(variable: &str, reason: impl Into<String>, remedy: &str) -> Problems {
-    let problem = Problem { variable: variable.into(), reason: reason.into(), remedy: remedy.into() };
-    Problems { problems: vec![problem], hints: Vec::new() }
+    Problems::one(variable, reason, "see what the passwords and files of the stores say")
 }

@@ -10,7 +10,7 @@ use listenfd::ListenFd;
 use sd_notify::NotifyState;
 use tokio::task::JoinHandle;
 
-use crate::config::{Problem, Problems};
+use crate::config::Problems;
 
 /// The socket that the service manager passed, if it did: one, for TCP. Takes what it finds out of the process's environment, so
 /// call it before there is a second thread.
@@ -41,10 +41,7 @@ fn listening(listener: TcpListener) -> Result<TcpListener, Problems> {
 fn unusable(reason: String) -> Problems {
     let remedy = "let the socket unit have one line ListenStream= with an address and a port, and Accept=no; or none, and \
                   set LISTEN";
-    Problems {
-        problems: vec![Problem { variable: "LISTEN_FDS".into(), reason, remedy: remedy.into() }],
-        hints: Vec::new(),
-    }
+    Problems::one("LISTEN_FDS", reason, remedy)
 }
 
 /// It listens, the store is open, and the configuration is taken.

@@ -18,13 +18,12 @@ fn endless_heads_of_requests_are_cut_off() {
     let mut server = Server::start(folder.path());
     server.wait_for("serving");
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
-    // It stops reading, so that neither all of this arrives for certain nor all of the answer.
-    let sent = stream.write_all(format!("GET /{} HTTP/1.1\r\nHost: localhost\r\n\r\n", "x".repeat(60_000)).as_bytes());
-    let mut answer = Vec::new();
-    let ended = stream.read_to_end(&mut answer);
-    let answer = String::from_utf8_lossy(&answer);
-    let is_told = answer.starts_with("HTTP/1.1 414") || answer.starts_with("HTTP/1.1 431");
-    assert!(is_told || (answer.is_empty() && (sent.is_err() || ended.is_err())), "{answer}");
+    // As much as a head may be, without its end. All of it is read, so that the answer is not lost with what nobody reads.
+    let head = format!("GET /{}", "x".repeat(32 * 1024 - 5));
+    stream.write_all(head.as_bytes()).expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 414") || answer.starts_with("HTTP/1.1 431"), "{answer}");
     assert!(get(port, "/healthz").starts_with("HTTP/1.1 200"), "others are served");
 }
 
