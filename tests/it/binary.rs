@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -302,13 +302,22 @@ pub fn log_of<T>(
     (log, done)
 }
 
-/// A port that nobody has. It is none of those that the kernel gives to whoever asks for any: another test could have it before it
-/// is used. Each test, which is a process, begins elsewhere.
+/// A port that nobody has, and that no other test is given while this one runs. It is none of those that the kernel gives to whoever
+/// asks for any: they could be taken before this one is used.
+///
+/// TCP is asked whether it is free. The mark that it is ours is the same number of UDP, which no server here listens on, and which the kernel takes
+/// back when the test ends, however it ends.
 pub fn free_port() -> u16 {
     static ASKED: AtomicU32 = AtomicU32::new(0);
-    let port = || 10_000 + (std::process::id() * 41 + ASKED.fetch_add(1, Ordering::Relaxed)) % 22_000;
-    let mut ports = std::iter::repeat_with(|| u16::try_from(port()).expect("below 32,000"));
-    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("it has no end")
+    loop {
+        // Each test, which is a process, begins elsewhere.
+        let port = 10_000 + (std::process::id() * 41 + ASKED.fetch_add(1, Ordering::Relaxed)) % 22_000;
+        let address = (Ipv4Addr::LOCALHOST, u16::try_from(port).expect("below 32,000"));
+        if let (Ok(mark), Ok(_)) = (UdpSocket::bind(address), TcpListener::bind(address)) {
+            std::mem::forget(mark);
+            return address.1;
+        }
+    }
 }
 
 fn get(port: u16, path: &str) -> String {

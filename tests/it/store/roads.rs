@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use tokio::task::block_in_place;
 
 use super::{hold, in_a_file, on_postgres, secret};
+use crate::binary::free_port;
 use crate::servers::postgres::Postgres;
 use crate::servers::redis::{Redis, Sentinel, say};
 
@@ -46,7 +47,7 @@ async fn redis_with_a_password_over_tls() {
         file.to_str().expect("a path").to_owned()
     };
     let (root_file, chain, key) = (file("root.pem", &root), file("chain.pem", &chain), file("key.pem", &key));
-    let port = crate::binary::free_port().to_string();
+    let port = free_port().to_string();
     let tls =
         ["--tls-port", &port, "--tls-cert-file", &chain, "--tls-key-file", &key, "--tls-ca-cert-file", &root_file];
     let auth = ["--tls-auth-clients", "no", "--requirepass", "s3cret: %/@"];
@@ -74,11 +75,16 @@ async fn redis_behind_a_sentinel() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_of_redis() {
-    let servers = block_in_place(|| [0; 2].map(|_| Redis::with(&["--cluster-enabled", "yes"])));
+    // Left to itself, the port on which they talk to each other is 10,000 above the other, and may be somebody's.
+    let between = [free_port(), free_port()];
+    let of_a_cluster =
+        |between: u16| Redis::with(&["--cluster-enabled", "yes", "--cluster-port", &between.to_string()]);
+    let servers = block_in_place(|| between.map(of_a_cluster));
     block_in_place(|| {
         say(servers[0].port, &["CLUSTER", "ADDSLOTSRANGE", "0", "8000"]);
         say(servers[1].port, &["CLUSTER", "ADDSLOTSRANGE", "8001", "16383"]);
-        say(servers[0].port, &["CLUSTER", "MEET", "127.0.0.1", &servers[1].port.to_string()]);
+        let [port, between] = [servers[1].port, between[1]].map(|port| port.to_string());
+        say(servers[0].port, &["CLUSTER", "MEET", "127.0.0.1", &port, &between]);
     });
     let url = format!("redis+cluster://127.0.0.1:{},127.0.0.1:{}", servers[0].port, servers[1].port);
     let sessions = redis::Settings::parse(&url, Beside { prefix: "test".into(), ..Beside::default() }).expect("good");
