@@ -16,6 +16,15 @@ pub const WEB_INTEGRATION: HeaderName = HeaderName::from_static("qlik-web-integr
 
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
+/// What browsers send with each request besides the names that HTTP knows. A name that was read is an allocation, and two when it
+/// is copied; these are none.
+static OF_BROWSERS: [HeaderName; 4] = [
+    HeaderName::from_static("sec-ch-ua"),
+    HeaderName::from_static("sec-ch-ua-mobile"),
+    HeaderName::from_static("sec-ch-ua-platform"),
+    HeaderName::from_static("priority"),
+];
+
 /// What may cross between one tenant and the origin under which visitors see it.
 #[derive(Clone, Debug)]
 pub struct Rules {
@@ -81,6 +90,7 @@ impl Rules {
                 }
                 continue;
             }
+            let name = OF_BROWSERS.iter().find(|known| *known == name).unwrap_or(name);
             headers.append(name, value.clone());
         }
         headers.insert(header::COOKIE, credentials.cookies.clone());

@@ -32,6 +32,8 @@ const KNOWN_WHOLE: &str = "/single";
 /// Signing in and out of the tenant is ours alone, whatever an administrator lists.
 const NEVER: [&str; 2] = ["/login", "/logout"];
 
+const NO_SLASH: &str = "does not begin with a slash";
+
 /// A path of the tenant that passes, with its query, byte for byte as the browser wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target(PathAndQuery);
@@ -76,7 +78,9 @@ impl Paths {
             return Err(Refused::Method);
         }
         check_form(&head.uri, head.version)?;
-        self.parse(head.uri.path_and_query().map_or("", PathAndQuery::as_str).as_bytes())
+        let target = head.uri.path_and_query().ok_or(Refused::Malformed(NO_SLASH))?;
+        self.check(target.as_str().as_bytes())?;
+        Ok(Target(target.clone()))
     }
 
     /// Judges a request target in origin-form (RFC 9112, section 3.2.1).
@@ -84,11 +88,18 @@ impl Paths {
     /// # Errors
     /// As for [`Paths::target`].
     pub fn parse(&self, target: &[u8]) -> Result<Target, Refused> {
+        self.check(target)?;
+        // The library knows more characters that cannot be.
+        let kept = PathAndQuery::try_from(target).ok().filter(|kept| kept.as_str().as_bytes() == target);
+        kept.map(Target).ok_or(Refused::Malformed("has characters that a request target cannot have"))
+    }
+
+    fn check(&self, target: &[u8]) -> Result<(), Refused> {
         if target.len() > LONGEST {
             return Err(Refused::TooLong);
         }
         if !target.starts_with(b"/") {
-            return Err(Refused::Malformed("does not begin with a slash"));
+            return Err(Refused::Malformed(NO_SLASH));
         }
         if !target.iter().all(u8::is_ascii_graphic) || target.contains(&b'#') {
             return Err(Refused::Malformed("has characters that a request target cannot have"));
@@ -102,9 +113,7 @@ impl Paths {
         if !self.allow(path, &decoded) {
             return Err(Refused::NotAllowed);
         }
-        // The library knows more characters that cannot be.
-        let kept = PathAndQuery::try_from(target).ok().filter(|kept| kept.as_str().as_bytes() == target);
-        kept.map(Target).ok_or(Refused::Malformed("has characters that a request target cannot have"))
+        Ok(())
     }
 
     fn allow(&self, path: &[u8], decoded: &[u8]) -> bool {
