@@ -2,13 +2,13 @@
 //! redirects.
 
 use std::error::Error as _;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::header::LOCATION;
-use reqwest::{Certificate, Client, ClientBuilder, Response, Url, redirect::Policy};
+use reqwest::{Client, ClientBuilder, Response, Url, redirect::Policy};
 use rustls::ClientConfig;
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::CertificateDer;
 use rustls_platform_verifier::Verifier;
 
@@ -22,14 +22,35 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// How long one call may take in all.
 const CALL: Duration = Duration::from_secs(30);
 
-/// Who may vouch for the servers that we call: the machine's certificate authorities, and what an administrator adds.
+/// What clients for single calls offer (RFC 7301, section 6; RFC 9113, section 3.1).
+const HTTP: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The machine's certificate authorities cannot be read, or another one is no authority.
+    #[error("the certificate authorities cannot be used")]
+    Authorities(#[from] rustls::Error),
+    /// The library refuses the settings.
+    #[error("the HTTP client cannot be made")]
+    Client(#[from] reqwest::Error),
+}
+
+/// Who may vouch for the servers that we call: the machine's certificate authorities, and what an administrator adds. Those of the
+/// machine are read once, for all clones.
 #[derive(Clone, Debug, Default)]
-pub struct Authorities(Arc<[CertificateDer<'static>]>);
+pub struct Authorities(Arc<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    more: Vec<CertificateDer<'static>>,
+    verifier: OnceLock<Arc<Verifier>>,
+}
 
 impl Authorities {
     /// The machine's, and these.
     pub fn and(more: Vec<CertificateDer<'static>>) -> Self {
-        Self(more.into())
+        Self(Arc::new(Known { more, verifier: OnceLock::new() }))
     }
 
     /// Makes a client for single calls, which reaches others by this way and asks the process's environment for no other.
@@ -37,27 +58,28 @@ impl Authorities {
     ///
     /// # Errors
     /// When the machine's certificate authorities cannot be read.
-    pub fn client(&self, way_out: &WayOut) -> reqwest::Result<Client> {
-        self.builder(way_out)?.build()
+    pub fn client(&self, way_out: &WayOut) -> Result<Client, Error> {
+        Ok(self.builder(way_out, &HTTP)?.build()?)
     }
 
     /// The same, for what there is in HTTP/1.1 only: upgrades.
     ///
     /// # Errors
     /// As for [`Authorities::client`].
-    pub fn http1_client(&self, way_out: &WayOut) -> reqwest::Result<Client> {
-        self.builder(way_out)?.http1_only().build()
+    pub fn http1_client(&self, way_out: &WayOut) -> Result<Client, Error> {
+        Ok(self.builder(way_out, &HTTP[1..])?.http1_only().build()?)
     }
 
     #[expect(clippy::disallowed_methods, reason = "the one place where clients are made")]
-    fn builder(&self, way_out: &WayOut) -> reqwest::Result<ClientBuilder> {
-        let more: Result<Vec<_>, _> = self.0.iter().map(|certificate| Certificate::from_der(certificate)).collect();
+    fn builder(&self, way_out: &WayOut, offered: &[&[u8]]) -> Result<ClientBuilder, Error> {
+        let mut tls = ClientConfig::clone(&*self.tls()?);
+        tls.alpn_protocols = offered.iter().map(|protocol| protocol.to_vec()).collect();
         let client = Client::builder()
             .user_agent(USER_AGENT)
             .connect_timeout(CONNECT)
             .timeout(CALL)
             .redirect(Policy::none())
-            .tls_certs_merge(more?)
+            .tls_backend_preconfigured(tls)
             .no_proxy();
         Ok(way_out.proxies()?.into_iter().fold(client, ClientBuilder::proxy))
     }
@@ -69,13 +91,22 @@ impl Authorities {
     /// When the machine's certificate authorities cannot be read.
     pub fn tls(&self) -> Result<Arc<ClientConfig>, rustls::Error> {
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let verifier = Verifier::new_with_extra_roots(self.0.iter().cloned(), provider.clone())?;
+        let verifier = self.verifier(&provider)?;
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .dangerous() // so rustls calls any verifier that is not its own; this is that of the platform
-            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_custom_certificate_verifier(verifier)
             .with_no_client_auth();
         Ok(Arc::new(config))
+    }
+
+    /// Hundreds of files, on some machines: a fifth of a MiB, and milliseconds of a start.
+    fn verifier(&self, provider: &Arc<CryptoProvider>) -> Result<Arc<Verifier>, rustls::Error> {
+        if let Some(verifier) = self.0.verifier.get() {
+            return Ok(verifier.clone());
+        }
+        let verifier = Arc::new(Verifier::new_with_extra_roots(self.0.more.iter().cloned(), provider.clone())?);
+        Ok(self.0.verifier.get_or_init(|| verifier).clone())
     }
 }
 

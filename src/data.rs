@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use crate::access_token::{AccessTokens, Given};
 use crate::advice::Advice;
+use crate::client;
 use crate::errand::{self, Visit};
 use crate::origin::Origin;
 use crate::qlik::Tenant;
@@ -77,7 +78,7 @@ impl Data {
     ///
     /// # Errors
     /// When the machine's certificate authorities cannot be read.
-    pub fn new(settings: Settings, tenant: &Tenant, tokens: AccessTokens) -> reqwest::Result<Self> {
+    pub fn new(settings: Settings, tenant: &Tenant, tokens: AccessTokens) -> Result<Self, client::Error> {
         let (client, tenant) = (tenant.http1_client()?, tenant.origin.clone());
         Ok(Self { settings, tokens, tenant, client, sockets: Arc::new(Semaphore::new(SOCKETS)) })
     }

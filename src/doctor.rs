@@ -9,6 +9,7 @@ use std::time::Duration;
 use reqwest::Client;
 use time::OffsetDateTime;
 
+use crate::client;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::identity::{Identity, Subject};
@@ -96,7 +97,7 @@ impl Doctor {
     ///
     /// # Errors
     /// When the machine's certificate authorities cannot be read.
-    pub fn new(config: Config, clock: Clock) -> reqwest::Result<Self> {
+    pub fn new(config: Config, clock: Clock) -> Result<Self, client::Error> {
         Ok(Self { client: config.tenant.client()?, http1: config.tenant.http1_client()?, config, clock })
     }
 

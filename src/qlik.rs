@@ -3,8 +3,8 @@
 //! Facts about Qlik's behaviour come from its published documentation and client sources; a comment "Qlik Cloud facts,
 //! section X" names the part of that collection on which a rule rests.
 
-use crate::client::Authorities;
 use crate::client::way_out::WayOut;
+use crate::client::{self, Authorities};
 use crate::origin::Origin;
 
 pub mod api;
@@ -40,7 +40,7 @@ impl Tenant {
     ///
     /// # Errors
     /// When the machine's certificate authorities cannot be read.
-    pub fn client(&self) -> reqwest::Result<reqwest::Client> {
+    pub fn client(&self) -> Result<reqwest::Client, client::Error> {
         self.authorities.client(&self.way_out)
     }
 
@@ -48,7 +48,7 @@ impl Tenant {
     ///
     /// # Errors
     /// As for [`Tenant::client`].
-    pub fn http1_client(&self) -> reqwest::Result<reqwest::Client> {
+    pub fn http1_client(&self) -> Result<reqwest::Client, client::Error> {
         self.authorities.http1_client(&self.way_out)
     }
 }

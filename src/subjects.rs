@@ -13,6 +13,7 @@ use moka::sync::Cache;
 use time::{Duration, OffsetDateTime};
 
 use crate::advice::Advice;
+use crate::client;
 use crate::identity::{Identity, Subject};
 use crate::mapping::{Decision, Denied, Mapping, Step};
 use crate::qlik::Tenant;
@@ -197,7 +198,7 @@ impl Subjects {
     ///
     /// # Errors
     /// When the machine's certificate authorities cannot be read, which a look-up needs.
-    pub fn new(settings: Settings, mapping: Mapping, store: Option<Store>) -> reqwest::Result<Self> {
+    pub fn new(settings: Settings, mapping: Mapping, store: Option<Store>) -> Result<Self, client::Error> {
         let look_up = match settings.look_up {
             Some(LookUp { tenant, access, otherwise }) => Some((Users::new(tenant, access)?, otherwise)),
             None => None,

@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::client;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::doctor::{Doctor, Finding, Outcome, Who};
@@ -63,7 +64,7 @@ impl Rounds {
         who: Who,
         by: String,
         clock: &Clock,
-    ) -> reqwest::Result<bool> {
+    ) -> Result<bool, client::Error> {
         let doctor = Doctor::new(config, clock.clone())?;
         let subject = who.subject().map(|subject| subject.id.clone());
         let begun = self.0.send_if_modified(|last| {

@@ -14,6 +14,7 @@ use super::Tenant;
 use super::api::{self, Access, Api};
 use super::session::Refusal;
 use crate::advice::{self, Advice, Answer, At, Silent};
+use crate::client;
 
 /// How long a look-up may take in all; a visitor waits for it.
 const LONGEST: Duration = Duration::from_secs(8);
@@ -144,7 +145,7 @@ impl Users {
     ///
     /// # Errors
     /// When the machine's certificate authorities cannot be read.
-    pub fn new(tenant: Tenant, access: Access) -> reqwest::Result<Self> {
+    pub fn new(tenant: Tenant, access: Access) -> Result<Self, client::Error> {
         Ok(Self { api: Api::new(tenant.client()?, tenant.origin, access), rests_until: Mutex::default() })
     }
 

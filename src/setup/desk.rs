@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use super::look::{self, Found};
 use super::{Entry, Names, Part, Plan, Request, Signing, State, Step, Trouble, Wanted, plan};
 use crate::advice::At;
+use crate::client;
 use crate::clock::Clock;
 use crate::identity::Subject;
 use crate::origin::Origin;
@@ -35,7 +36,7 @@ impl Desk {
     ///
     /// # Errors
     /// When the machine's certificate authorities cannot be read.
-    pub fn new(tenant: &Tenant, access: Access, clock: Clock) -> reqwest::Result<Self> {
+    pub fn new(tenant: &Tenant, access: Access, clock: Clock) -> Result<Self, client::Error> {
         let client = tenant.authorities.client(&tenant.way_out)?;
         let api = Api::new(client.clone(), tenant.origin.clone(), access).with_patience(LONGEST_PAUSE);
         let http1 = tenant.authorities.http1_client(&tenant.way_out)?;
