@@ -21,6 +21,8 @@ fn session_of(browser: &Browser) -> SessionRef {
 async fn crowd(portal: &Portal, of: &Browser, size: usize) {
     let sessions = Sessions::new(portal.app.store.clone(), portal.clock.clone());
     let visit = sessions.entry(session_of(of), "visit").await.expect("it answers").expect("a visit");
+    // Ends are kept in whole seconds: taken anew for each, two of them would be one when a second begins between them.
+    let newest = portal.clock.now() + time::Duration::hours(11);
     for number in 0..size {
         let mut visit = visit.clone();
         visit["identity"]["id"] = json!(format!("guest-{number:05}"));
@@ -31,7 +33,7 @@ async fn crowd(portal: &Portal, of: &Browser, size: usize) {
             .map(|(name, value)| (name.to_owned(), value))
             .collect::<std::collections::HashMap<_, Value>>();
         let ago = time::Duration::seconds(i64::try_from(number).expect("small"));
-        let expiry_date = portal.clock.now() + time::Duration::hours(11) - ago;
+        let expiry_date = newest - ago;
         let mut record = Record { id: Id::default(), data, expiry_date };
         sessions.create(&mut record).await.expect("a new session");
     }
