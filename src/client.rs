@@ -138,3 +138,18 @@ pub fn cause(problem: reqwest::Error) -> String {
     }
     words
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clones_share_what_was_read() {
+        let authorities = Authorities::default();
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let verifier = || authorities.clone().verifier(&provider).expect("this machine has authorities");
+        assert!(Arc::ptr_eq(&verifier(), &verifier()));
+        let client = authorities.client(&WayOut::default());
+        assert!(client.is_ok(), "{client:?}");
+    }
+}
